@@ -1,0 +1,302 @@
+//! What a crawl job is, and how its status follows from its counters.
+
+use crate::error::{Error, Result};
+use crate::id::{JobId, TaskId};
+use crate::policy::Policy;
+use crate::priority::Priority;
+use crate::throughput::Throughput;
+use crate::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// The longest name of a job, in characters.
+pub const MAX_NAME_CHARS: usize = 255;
+
+/// The most task ids that [`CrawlJob::task_ids`] lists.
+pub const MAX_TASK_IDS: usize = 1000;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident, $field:literal { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word in SQL, JSON and on the command line.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or_else(|| {
+                    Error::invalid($field, format!("{text:?}"), [$($text),+].join(", "))
+                })
+            }
+        }
+    };
+}
+
+words! {
+    /// Where a job stands; computed when read.
+    CrawlJobStatus, "status" {
+        /// Nothing was ever started.
+        Pending = "pending",
+        /// Chunks run, wait, or will be retried by the service.
+        Running = "running",
+        /// No chunk starts until it is resumed; running ones may finish.
+        Paused = "paused",
+        /// Every chunk is completed.
+        Completed = "completed",
+        /// Nothing runs or waits, and some chunks failed for good.
+        Failed = "failed",
+        /// Ended by an operator or by its deadline; final.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// Who processes a job's chunks.
+    Executor, "executor" {
+        /// Ream's own workers: the job has an image list.
+        Ream = "ream",
+        /// Celery workers, through a broker.
+        Celery = "celery",
+        /// Whoever calls the service.
+        External = "external",
+    }
+}
+
+/// Whether chunks of a job may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobGate {
+    /// They may.
+    Open,
+    /// Not now; running ones may finish.
+    Paused,
+    /// Never again; running ones should be released.
+    Cancelled,
+}
+
+impl JobGate {
+    /// The word in SQL and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Paused => "paused",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Open, Self::Paused, Self::Cancelled].into_iter().find(|gate| gate.as_str() == text)
+    }
+}
+
+/// A job's chunks by status, true at every commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counters {
+    /// All chunks; 0 before they are created.
+    pub total_chunks: i64,
+    /// Processing now.
+    pub active_chunks: i64,
+    /// Completed.
+    pub completed_chunks: i64,
+    /// Failed.
+    pub failed_chunks: i64,
+    /// Of the failed ones, those that the service will put back by itself.
+    pub awaiting_retry_chunks: i64,
+    /// Images of the completed chunks.
+    pub completed_images: i64,
+}
+
+impl Counters {
+    /// Waiting to be started.
+    pub const fn pending_chunks(&self) -> i64 {
+        self.total_chunks - self.active_chunks - self.completed_chunks - self.failed_chunks
+    }
+
+    /// The counters after `delta`.
+    #[must_use]
+    pub const fn plus(self, delta: Self) -> Self {
+        Self {
+            total_chunks: self.total_chunks + delta.total_chunks,
+            active_chunks: self.active_chunks + delta.active_chunks,
+            completed_chunks: self.completed_chunks + delta.completed_chunks,
+            failed_chunks: self.failed_chunks + delta.failed_chunks,
+            awaiting_retry_chunks: self.awaiting_retry_chunks + delta.awaiting_retry_chunks,
+            completed_images: self.completed_images + delta.completed_images,
+        }
+    }
+}
+
+/// The one rule for a job's status.
+pub const fn job_status(gate: JobGate, ever_started: bool, counters: &Counters) -> CrawlJobStatus {
+    let open = counters.pending_chunks() + counters.active_chunks;
+    match gate {
+        JobGate::Cancelled => CrawlJobStatus::Cancelled,
+        JobGate::Paused => CrawlJobStatus::Paused,
+        JobGate::Open if counters.total_chunks > 0 && counters.completed_chunks == counters.total_chunks => {
+            CrawlJobStatus::Completed
+        }
+        JobGate::Open if open == 0 && counters.failed_chunks > 0 && counters.awaiting_retry_chunks == 0 => {
+            CrawlJobStatus::Failed
+        }
+        JobGate::Open if !ever_started && counters.completed_chunks + counters.failed_chunks == 0 => {
+            CrawlJobStatus::Pending
+        }
+        JobGate::Open => CrawlJobStatus::Running,
+    }
+}
+
+/// N images to fetch, numbered 0 to N−1, with a priority and a policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrawlJob {
+    /// Given by the database.
+    pub id: JobId,
+    /// For people; need not be unique.
+    pub name: String,
+    /// Whether its chunks may start.
+    pub gate: JobGate,
+    /// Decides between jobs.
+    pub priority: Priority,
+    /// N; `None` until it is known.
+    pub max_images: Option<u64>,
+    /// Images per chunk.
+    pub chunk_size: u64,
+    /// Who processes its chunks.
+    pub executor: Executor,
+    /// Where the parts of its image list lie, where it has one.
+    pub image_list: Option<String>,
+    /// Time limits and retries.
+    pub policy: Policy,
+    /// Its chunks by status.
+    pub counters: Counters,
+    /// How fast it goes.
+    pub throughput: Throughput,
+    /// Task ids of the chunks processing now, at most [`MAX_TASK_IDS`], in the order of their images. Empty in
+    /// lists of jobs.
+    pub task_ids: Vec<TaskId>,
+    /// Set once.
+    pub created_at: Timestamp,
+    /// Set by every write to the job's own row.
+    pub updated_at: Timestamp,
+    /// When the first chunk was started.
+    pub started_at: Option<Timestamp>,
+    /// When the end was noticed and announced; taken back when a chunk is retried.
+    pub ended_at: Option<Timestamp>,
+    /// When the job is cancelled if it has not ended.
+    pub deadline_at: Option<Timestamp>,
+}
+
+impl CrawlJob {
+    /// Where the job stands.
+    pub const fn status(&self) -> CrawlJobStatus {
+        job_status(self.gate, self.started_at.is_some(), &self.counters)
+    }
+}
+
+impl Serialize for CrawlJob {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct View<'a> {
+            id: JobId,
+            name: &'a str,
+            status: CrawlJobStatus,
+            priority: Priority,
+            max_images: Option<u64>,
+            chunk_size: u64,
+            executor: Executor,
+            image_list: Option<&'a str>,
+            policy: Policy,
+            total_chunks: i64,
+            pending_chunks: i64,
+            active_chunks: i64,
+            completed_chunks: i64,
+            failed_chunks: i64,
+            task_ids: &'a [TaskId],
+            created_at: Timestamp,
+            updated_at: Timestamp,
+            started_at: Option<Timestamp>,
+            ended_at: Option<Timestamp>,
+            deadline_at: Option<Timestamp>,
+        }
+        View {
+            id: self.id,
+            name: &self.name,
+            status: self.status(),
+            priority: self.priority,
+            max_images: self.max_images,
+            chunk_size: self.chunk_size,
+            executor: self.executor,
+            image_list: self.image_list.as_deref(),
+            policy: self.policy,
+            total_chunks: self.counters.total_chunks,
+            pending_chunks: self.counters.pending_chunks(),
+            active_chunks: self.counters.active_chunks,
+            completed_chunks: self.counters.completed_chunks,
+            failed_chunks: self.counters.failed_chunks,
+            task_ids: &self.task_ids,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            deadline_at: self.deadline_at,
+        }
+        .serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(total: i64, active: i64, completed: i64, failed: i64, awaiting: i64) -> CrawlJobStatus {
+        let counters = Counters {
+            total_chunks: total,
+            active_chunks: active,
+            completed_chunks: completed,
+            failed_chunks: failed,
+            awaiting_retry_chunks: awaiting,
+            completed_images: 0,
+        };
+        job_status(JobGate::Open, true, &counters)
+    }
+
+    #[test]
+    fn a_job_is_running_while_anything_can_still_happen() {
+        assert_eq!(status(5, 0, 4, 0, 0), CrawlJobStatus::Running);
+        assert_eq!(status(5, 1, 4, 0, 0), CrawlJobStatus::Running);
+        assert_eq!(status(5, 0, 4, 1, 1), CrawlJobStatus::Running);
+        assert_eq!(status(5, 0, 4, 1, 0), CrawlJobStatus::Failed);
+        assert_eq!(status(5, 0, 5, 0, 0), CrawlJobStatus::Completed);
+    }
+
+    #[test]
+    fn a_job_without_chunks_is_pending_not_completed() {
+        assert_eq!(job_status(JobGate::Open, false, &Counters::default()), CrawlJobStatus::Pending);
+    }
+
+    #[test]
+    fn cancelled_counts_before_paused_and_both_before_the_counters() {
+        let done = Counters { total_chunks: 1, completed_chunks: 1, ..Counters::default() };
+        assert_eq!(job_status(JobGate::Cancelled, true, &done), CrawlJobStatus::Cancelled);
+        assert_eq!(job_status(JobGate::Paused, true, &done), CrawlJobStatus::Paused);
+        assert_eq!(job_status(JobGate::Open, true, &done), CrawlJobStatus::Completed);
+    }
+}

@@ -1,0 +1,35 @@
+//! The domain of Ream: what a crawl job and a chunk are, and which moves they allow.
+//!
+//! Nothing here does I/O, reads a clock or waits: time and jitter come in as arguments, so every rule can be
+//! tested by comparing values. All status changes go through one function, [`transition::transition`].
+
+pub mod activity;
+pub mod chunk;
+pub mod clock;
+pub mod cover;
+pub mod error;
+pub mod id;
+pub mod job;
+pub mod job_event;
+pub mod outcome;
+pub mod plan;
+pub mod policy;
+pub mod priority;
+pub mod range;
+pub mod retry;
+pub mod split;
+pub mod throughput;
+pub mod timestamp;
+pub mod transition;
+
+pub use activity::{Action, Activity};
+pub use chunk::{ChunkState, JobChunk, JobChunkStatus, Lease};
+pub use error::{DatabaseFault, Error, FieldError, Result};
+pub use id::{Attempt, ChunkId, JobId, TaskId};
+pub use job::{CrawlJob, CrawlJobStatus, Executor, JobGate};
+pub use outcome::{ErrorClass, Outcome};
+pub use plan::{CHUNK_SIZE, ChunkPlan};
+pub use policy::Policy;
+pub use priority::Priority;
+pub use range::ImageRange;
+pub use timestamp::Timestamp;

@@ -1,0 +1,33 @@
+//! Making files and renames survive a power cut.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// Makes a directory's entries durable. Without it a rename can be undone by a power cut.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    // Elsewhere a directory cannot be opened as a file, and renames are durable without it.
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}
+
+/// Removes a file or a whole directory; that it is gone already is fine.
+pub(crate) fn remove_any(path: &Path) -> io::Result<()> {
+    let removed = match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(e) => Err(e),
+    };
+    match removed {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// Lower-case hexadecimal, as `sha256sum` prints it.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

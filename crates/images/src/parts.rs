@@ -1,0 +1,209 @@
+//! The accepted rows of a list as Parquet parts, one row group per chunk: the file and the row group of any image
+//! follow from its number alone.
+
+use crate::error::{Error, Result};
+use crate::files::{remove_any, sync_dir};
+use crate::list::ListRow;
+use crate::table::{Cells, Column, TableReader, TableWriter, number, text};
+use ream_core::ImageRange;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Row groups, and so chunks, per part.
+pub const GROUPS_PER_PART: u64 = 256;
+
+const COLUMNS: &[Column] =
+    &[text("url"), text("caption").nullable(), text("source_file"), number("source_line")];
+
+fn part_name(part: u64) -> String {
+    format!("part-{part:05}.parquet")
+}
+
+/// Writes parts into a directory that appears, whole, when [`PartsWriter::finish`] returns.
+pub struct PartsWriter {
+    dir: PathBuf,
+    unfinished: PathBuf,
+    chunk_size: usize,
+    rows: Vec<ListRow>,
+    part: Option<TableWriter>,
+    groups: u64,
+    total: u64,
+}
+
+impl PartsWriter {
+    /// Starts over beside `dir`; what an interrupted writer left there is removed.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Damaged`] for a chunk size of 0.
+    pub fn new(dir: &Path, chunk_size: u64) -> Result<Self> {
+        let chunk_size = checked_chunk_size(dir, chunk_size)?;
+        let mut name = dir.file_name().map_or_else(|| OsString::from("parts"), OsString::from);
+        name.push(".unfinished");
+        let unfinished = dir.with_file_name(name);
+        remove_any(&unfinished).map_err(Error::io("remove", &unfinished))?;
+        std::fs::create_dir_all(&unfinished).map_err(Error::io("create", &unfinished))?;
+        Ok(Self { dir: dir.to_owned(), unfinished, chunk_size, rows: Vec::new(), part: None, groups: 0, total: 0 })
+    }
+
+    /// Where the parts are until they are finished; files put here appear together with them.
+    pub fn unfinished_dir(&self) -> &Path {
+        &self.unfinished
+    }
+
+    /// Adds the row with the next image number.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn push(&mut self, row: ListRow) -> Result<()> {
+        self.rows.push(row);
+        self.total += 1;
+        if self.rows.len() == self.chunk_size { self.write_group() } else { Ok(()) }
+    }
+
+    fn write_group(&mut self) -> Result<()> {
+        let mut part = match self.part.take() {
+            Some(part) => part,
+            None => {
+                let path = self.unfinished.join(part_name(self.groups / GROUPS_PER_PART));
+                TableWriter::create(&path, COLUMNS)?
+            }
+        };
+        part.write_group(to_cells(std::mem::take(&mut self.rows)))?;
+        self.groups += 1;
+        if self.groups.is_multiple_of(GROUPS_PER_PART) {
+            part.finish()
+        } else {
+            self.part = Some(part);
+            Ok(())
+        }
+    }
+
+    /// Puts the directory in place, replacing an earlier one, and gives the number of rows.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn finish(mut self) -> Result<u64> {
+        if !self.rows.is_empty() {
+            self.write_group()?;
+        }
+        if let Some(part) = self.part.take() {
+            part.finish()?;
+        }
+        sync_dir(&self.unfinished).map_err(Error::io("sync", &self.unfinished))?;
+        remove_any(&self.dir).map_err(Error::io("remove", &self.dir))?;
+        std::fs::rename(&self.unfinished, &self.dir).map_err(Error::io("rename", &self.unfinished))?;
+        let parent = match self.dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        sync_dir(parent).map_err(Error::io("sync", parent))?;
+        Ok(self.total)
+    }
+}
+
+impl Drop for PartsWriter {
+    /// After [`PartsWriter::finish`] there is nothing left to remove.
+    fn drop(&mut self) {
+        let _ = remove_any(&self.unfinished);
+    }
+}
+
+/// Reads any run of rows; holds no file open, so it can be shared freely.
+#[derive(Debug, Clone)]
+pub struct PartsReader {
+    dir: PathBuf,
+    chunk_size: usize,
+}
+
+impl PartsReader {
+    /// The parts in `dir`, which were written with this chunk size.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the first part is not there, [`Error::Damaged`] if it has another chunk size.
+    pub fn open(dir: &Path, chunk_size: u64) -> Result<Self> {
+        let reader = Self { dir: dir.to_owned(), chunk_size: checked_chunk_size(dir, chunk_size)? };
+        let (path, part) = reader.part(0)?;
+        reader.check_group(&path, &part, 0)?;
+        Ok(reader)
+    }
+
+    /// The rows of these images, in order: of a chunk, of a piece of one, or of several.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the list has fewer rows or other row groups; [`Error::Io`].
+    pub fn read(&self, range: ImageRange) -> Result<Vec<ListRow>> {
+        let size = self.chunk_size as u64;
+        let mut rows = Vec::new();
+        let mut open: Option<(u64, PathBuf, TableReader)> = None;
+        for chunk in range.start() / size..=range.end() / size {
+            let (part_index, group) = (chunk / GROUPS_PER_PART, (chunk % GROUPS_PER_PART) as usize);
+            let (path, part) = match open.take() {
+                Some((index, path, part)) if index == part_index => (path, part),
+                _ => self.part(part_index)?,
+            };
+            let first = range.start().max(chunk * size) - chunk * size;
+            let last = (range.end() - chunk * size).min(size - 1);
+            let present = self.check_group(&path, &part, group)?;
+            if last >= present as u64 {
+                let image = chunk * size + present as u64;
+                return Err(Error::damaged(&path, format!("the list has no image {image}")));
+            }
+            let cells = part.read(group, first as usize, (last - first + 1) as usize)?;
+            rows.extend(to_rows(&path, cells)?);
+            open = Some((part_index, path, part));
+        }
+        Ok(rows)
+    }
+
+    fn part(&self, index: u64) -> Result<(PathBuf, TableReader)> {
+        let path = self.dir.join(part_name(index));
+        let part = TableReader::open(&path, COLUMNS)?;
+        Ok((path, part))
+    }
+
+    /// The group's rows. Only the last of all may be short, else image numbers would point at other rows.
+    fn check_group(&self, path: &Path, part: &TableReader, group: usize) -> Result<usize> {
+        let rows = part.rows_in(group).unwrap_or(0);
+        let is_last_of_part = group + 1 >= part.groups();
+        if rows == self.chunk_size || (is_last_of_part && rows < self.chunk_size) {
+            return Ok(rows);
+        }
+        let size = self.chunk_size;
+        Err(Error::damaged(path, format!("row group {group} has {rows} rows, chunks have {size}")))
+    }
+}
+
+fn checked_chunk_size(dir: &Path, chunk_size: u64) -> Result<usize> {
+    let checked = ream_core::plan::check_chunk_size(chunk_size).map_err(|e| Error::damaged(dir, e.to_string()))?;
+    usize::try_from(checked).map_err(|e| Error::damaged(dir, e.to_string()))
+}
+
+fn to_cells(rows: Vec<ListRow>) -> Vec<Cells> {
+    let (mut urls, mut captions, mut files, mut lines) = (vec![], vec![], vec![], vec![]);
+    for row in rows {
+        urls.push(Some(row.url));
+        captions.push(row.caption);
+        files.push(Some(row.source_file));
+        lines.push(Some(row.source_line.cast_signed()));
+    }
+    vec![Cells::Text(urls), Cells::Text(captions), Cells::Text(files), Cells::Numbers(lines)]
+}
+
+fn to_rows(path: &Path, cells: Vec<Cells>) -> Result<Vec<ListRow>> {
+    let odd = || Error::damaged(path, "a value is missing");
+    let Ok([Cells::Text(urls), Cells::Text(captions), Cells::Text(files), Cells::Numbers(lines)]) =
+        <[Cells; 4]>::try_from(cells)
+    else {
+        return Err(odd());
+    };
+    let rows = urls.into_iter().zip(captions).zip(files.into_iter().zip(lines));
+    rows.map(|((url, caption), (file, line))| {
+        let (url, source_file) = (url.ok_or_else(odd)?, file.ok_or_else(odd)?);
+        let source_line = line.ok_or_else(odd)?.cast_unsigned();
+        Ok(ListRow { url, caption, source_file, source_line })
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;

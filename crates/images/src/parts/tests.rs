@@ -1,0 +1,106 @@
+use super::*;
+use proptest::prelude::*;
+
+fn row(image: u64) -> ListRow {
+    ListRow {
+        url: format!("http://a.test/{image}.jpg"),
+        caption: (!image.is_multiple_of(3)).then(|| format!("caption {image}")),
+        source_file: "list.txt".to_owned(),
+        source_line: image * 2 + 1,
+    }
+}
+
+fn write(dir: &Path, chunk_size: u64, rows: u64) {
+    let mut writer = PartsWriter::new(dir, chunk_size).unwrap();
+    for image in 0..rows {
+        writer.push(row(image)).unwrap();
+    }
+    assert_eq!(writer.finish().unwrap(), rows);
+}
+
+fn range(start: u64, end: u64) -> ImageRange {
+    ImageRange::new(start, end).unwrap()
+}
+
+#[test]
+fn parts_have_256_chunks_each() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("parts");
+    write(&dir, 2, 2 * 256 + 3);
+    let mut names: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["part-00000.parquet", "part-00001.parquet"]);
+    let reader = PartsReader::open(&dir, 2).unwrap();
+    let across = reader.read(range(509, 514)).unwrap();
+    assert_eq!(across, (509..=514).map(row).collect::<Vec<_>>());
+    let (_, part) = reader.part(0).unwrap();
+    assert_eq!((part.groups(), part.rows_in(255)), (256, Some(2)));
+}
+
+#[test]
+fn full_parts_leave_no_empty_one() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("parts");
+    write(&dir, 1, 256);
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
+    assert_eq!(PartsReader::open(&dir, 1).unwrap().read(range(255, 255)).unwrap(), [row(255)]);
+}
+
+#[test]
+fn what_is_not_finished_does_not_count() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("parts");
+    let mut writer = PartsWriter::new(&dir, 2).unwrap();
+    (0..5).for_each(|image| writer.push(row(image)).unwrap());
+    assert!(matches!(PartsReader::open(&dir, 2), Err(Error::Io { .. })));
+    // As after a crash: nobody cleans up.
+    std::mem::forget(writer);
+    write(&dir, 2, 3);
+    assert_eq!(PartsReader::open(&dir, 2).unwrap().read(range(0, 2)).unwrap().len(), 3);
+    assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 1, "leftovers stay");
+    write(&dir, 2, 1);
+    assert!(PartsReader::open(&dir, 2).unwrap().read(range(1, 1)).is_err(), "an old part is still there");
+}
+
+#[test]
+fn another_chunk_size_or_an_image_too_far_is_an_error() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("parts");
+    write(&dir, 10, 25);
+    assert!(PartsReader::open(&dir, 5).err().unwrap().to_string().contains("row group 0 has 10 rows"));
+    assert!(PartsReader::open(&dir, 20).is_err());
+    assert!(PartsWriter::new(&dir, 0).is_err());
+    let reader = PartsReader::open(&dir, 10).unwrap();
+    assert!(reader.read(range(20, 25)).err().unwrap().to_string().contains("no image 25"));
+    assert!(reader.read(range(30, 30)).is_err());
+    assert!(reader.read(range(0, u64::MAX / 2 - 1)).is_err());
+}
+
+#[test]
+fn a_damaged_part_is_an_error() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("parts");
+    write(&dir, 10, 25);
+    let path = dir.join("part-00000.parquet");
+    let good = std::fs::read(&path).unwrap();
+    for cut in [0, 3, 4, good.len() / 2, good.len() - 1] {
+        std::fs::write(&path, &good[..cut]).unwrap();
+        assert!(matches!(PartsReader::open(&dir, 10), Err(Error::Damaged { .. })), "{cut} bytes");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn any_run_of_rows_comes_back(
+        rows in 1u64..900, chunk_size in 1u64..40, at in any::<u64>(), length in any::<u64>()
+    ) {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = tmp.path().join("parts");
+        write(&dir, chunk_size, rows);
+        let start = at % rows;
+        let end = start + length % (rows - start);
+        let found = PartsReader::open(&dir, chunk_size).unwrap().read(range(start, end)).unwrap();
+        prop_assert_eq!(found, (start..=end).map(row).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,181 @@
+//! Output is fenced in three steps: write under `_staging/CHUNK-ATTEMPT/`, record the staged names with the fenced
+//! completion, then move them to their final names, as often as need be. A late worker can only litter `_staging`.
+
+use crate::error::{Error, Result};
+use crate::files::{remove_any, sync_dir};
+use ream_core::{Attempt, ChunkId};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The folder within a dataset where attempts write.
+pub const STAGING_DIR: &str = "_staging";
+
+/// Publishing takes turns by this file: replacing a folder is two renames, between which nobody may look.
+const LOCK_FILE: &str = ".lock";
+
+/// The folder one attempt at a chunk writes to.
+#[derive(Debug)]
+pub struct Staging {
+    dataset: PathBuf,
+    prefix: String,
+}
+
+impl Staging {
+    /// Makes the attempt's folder, empty. Leftovers of the same attempt are removed.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create(dataset: &Path, chunk: ChunkId, attempt: Attempt) -> Result<Self> {
+        let staging =
+            Self { dataset: dataset.to_owned(), prefix: format!("{STAGING_DIR}/{chunk}-{attempt}") };
+        let path = staging.path();
+        remove_any(&path).map_err(Error::io("remove", &path))?;
+        std::fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+        Ok(staging)
+    }
+
+    /// Where to write.
+    pub fn path(&self) -> PathBuf {
+        self.dataset.join(&self.prefix)
+    }
+
+    /// Makes the folder's entries durable and gives the names to record with the completion. The files
+    /// themselves have been synced by whoever wrote them.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the chunk must not be completed then.
+    pub fn seal(&self, names: &[String]) -> Result<Vec<String>> {
+        let path = self.path();
+        for dir in [path.as_path(), &self.dataset.join(STAGING_DIR), &self.dataset] {
+            sync_dir(dir).map_err(Error::io("sync", dir))?;
+        }
+        Ok(names.iter().map(|name| format!("{}/{name}", self.prefix)).collect())
+    }
+
+    /// Removes the folder with all that is in it, for an attempt that came to nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn discard(self) -> Result<()> {
+        let path = self.path();
+        remove_any(&path).map_err(Error::io("remove", &path))
+    }
+}
+
+/// Moves staged outputs to their final names and gives those. May be called any number of times, by any number of
+/// processes at once. What an earlier attempt published under the same name is replaced.
+///
+/// # Errors
+/// [`Error::UnsafeName`], before anything is moved; [`Error::OutputMissing`] for an output that is neither staged
+/// nor published; [`Error::Io`].
+pub fn publish(dataset: &Path, staged_names: &[String]) -> Result<Vec<String>> {
+    let moves = staged_names
+        .iter()
+        .map(|name| final_name(name).map(|(attempt, to)| (name.as_str(), attempt, to)))
+        .collect::<Option<Vec<_>>>();
+    let Some(moves) = moves else {
+        let bad = staged_names.iter().find(|name| final_name(name).is_none());
+        return Err(Error::UnsafeName { name: bad.cloned().unwrap_or_default() });
+    };
+    if moves.is_empty() {
+        return Ok(Vec::new());
+    }
+    let _turn = lock(dataset)?;
+    for (from, _, to) in &moves {
+        publish_one(dataset, from, to)?;
+    }
+    // Synced even where all was done already: who did it may have died before its own sync.
+    sync_dir(dataset).map_err(Error::io("sync", dataset))?;
+    for (_, attempt, _) in &moves {
+        // Fails as long as something else is in there, which is then not ours to remove.
+        let _ = std::fs::remove_dir(dataset.join(STAGING_DIR).join(attempt));
+    }
+    Ok(moves.into_iter().map(|(_, _, to)| to.to_owned()).collect())
+}
+
+/// Removes all of `_staging`. The caller holds the dataset's lock, and has published every completed chunk: nothing
+/// in there may still be needed.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn sweep_staging(dataset: &Path) -> Result<()> {
+    let staging = dataset.join(STAGING_DIR);
+    remove_any(&staging).map_err(Error::io("remove", &staging))
+}
+
+/// Splits `_staging/7-1/00003.tar` into `7-1` and `00003.tar`. Hidden names are refused: a dataset's own state
+/// may lie there.
+fn final_name(staged: &str) -> Option<(&str, &str)> {
+    let (attempt, name) = staged.strip_prefix(STAGING_DIR)?.strip_prefix('/')?.split_once('/')?;
+    let (chunk, number) = attempt.split_once('-')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && !part.contains(['\\', ':'])
+            && !part.chars().any(char::is_control)
+    };
+    let safe = is_number(chunk)
+        && is_number(number)
+        && name.split('/').all(is_plain)
+        && name.split('/').next() != Some(STAGING_DIR);
+    safe.then_some((attempt, name))
+}
+
+/// Holds the dataset's publishing lock until dropped; the system frees it when the process dies.
+fn lock(dataset: &Path) -> Result<File> {
+    let staging = dataset.join(STAGING_DIR);
+    std::fs::create_dir_all(&staging).map_err(Error::io("create", &staging))?;
+    let path = staging.join(LOCK_FILE);
+    let file = File::options().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
+    file.lock().map_err(Error::io("lock", &path))?;
+    Ok(file)
+}
+
+fn publish_one(dataset: &Path, from: &str, to: &str) -> Result<()> {
+    let (staged, published) = (dataset.join(from), dataset.join(to));
+    let staged_meta = meta(&staged)?;
+    let published_meta = meta(&published)?;
+    if staged_meta.is_none() {
+        return match published_meta {
+            Some(_) => Ok(()),
+            None => Err(Error::OutputMissing { staged, published }),
+        };
+    }
+    if let Some(parent) = published.parent() {
+        std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    }
+    // Only a file can take a file's place in one step. Dying in between leaves the staged output: it is moved next
+    // time.
+    let in_one_step = |meta: &std::fs::Metadata| !meta.is_dir();
+    let both_files = staged_meta.as_ref().is_some_and(in_one_step)
+        && published_meta.as_ref().is_some_and(in_one_step);
+    if published_meta.is_some() && !both_files {
+        remove_replaced(dataset, &published)?;
+    }
+    std::fs::rename(&staged, &published).map_err(Error::io("rename", &staged))?;
+    for dir in [published.parent(), staged.parent()].into_iter().flatten() {
+        sync_dir(dir).map_err(Error::io("sync", dir))?;
+    }
+    Ok(())
+}
+
+/// Moves the old output aside before removing it, so that nobody reads a half-removed folder.
+fn remove_replaced(dataset: &Path, published: &Path) -> Result<()> {
+    let aside = dataset.join(STAGING_DIR).join(".replaced");
+    remove_any(&aside).map_err(Error::io("remove", &aside))?;
+    std::fs::rename(published, &aside).map_err(Error::io("rename", published))?;
+    remove_any(&aside).map_err(Error::io("remove", &aside))
+}
+
+fn meta(path: &Path) -> Result<Option<std::fs::Metadata>> {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) => Ok(Some(meta)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io("look at", path)(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Jobs: the parents of chunks.
+
+use crate::chunk_list::ChunkList;
+use crate::job_chunking_service::JobChunkingService;
+use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
+use ream_core::transition::Event;
+use ream_core::{Activity, CrawlJob, Error, JobChunkStatus, JobId, Result};
+use ream_store::{
+    ActivityFilter, Actor, JobChunkRepository, JobFilter, JobVerdict, Page, PageRequest,
+};
+use std::sync::Arc;
+
+/// Who acts where nobody is named.
+pub(crate) fn operator() -> Actor {
+    Actor::new("operator").unwrap_or_else(|_| Actor::service())
+}
+
+/// Creates, starts, pauses, cancels and deletes crawl jobs. Cheap to clone; all clones share one database.
+///
+/// Every call may fail with [`Error::Database`]; further errors are named with it.
+#[derive(Clone)]
+pub struct CrawlJobService {
+    repository: Arc<dyn JobChunkRepository>,
+    actor: Actor,
+}
+
+impl CrawlJobService {
+    /// A service on this database. What it is asked to do is logged as done by `operator`; see
+    /// [`Self::acting_as`].
+    pub fn new(repository: Arc<dyn JobChunkRepository>) -> Self {
+        Self { repository, actor: operator() }
+    }
+
+    /// The same service on behalf of somebody else, for the activity log.
+    #[must_use]
+    pub fn acting_as(&self, actor: Actor) -> Self {
+        Self { repository: self.repository.clone(), actor }
+    }
+
+    /// A new job, without chunks.
+    ///
+    /// # Errors
+    /// Validation: as [`NewCrawlJob::validate`].
+    pub async fn create_crawl_job(&self, new: NewCrawlJob) -> Result<CrawlJob> {
+        new.validate()?;
+        self.repository.create_job(new, &self.actor).await
+    }
+
+    /// One job, with its counters and the task ids at work.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn get_crawl_job(&self, job_id: JobId) -> Result<CrawlJob> {
+        self.repository.get_job(job_id).await
+    }
+
+    /// Jobs, newest first.
+    ///
+    /// # Errors
+    /// The database's only.
+    pub async fn list_crawl_jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<CrawlJob>> {
+        self.repository.list_jobs(filter, page).await
+    }
+
+    /// Changes a job's name, images, priority or policy. A new priority decides between jobs at once; the chunks
+    /// follow before this returns.
+    ///
+    /// # Errors
+    /// Validation: a value out of range. Not found. Conflict: `max_images` of a job that has chunks or a list.
+    pub async fn update(&self, job_id: JobId, changes: JobChanges) -> Result<CrawlJob> {
+        let prioritised = changes.priority.is_some();
+        let job = self.repository.apply_to_job(job_id, JobEvent::Update(changes), &self.actor).await?;
+        if prioritised {
+            while self.repository.propagate_priority_step().await? {}
+        }
+        Ok(job)
+    }
+
+    /// Creates the job's chunks from its `max_images`; with chunks already, no change.
+    ///
+    /// # Errors
+    /// Validation: `max_images` is not known. Not found. Conflict: the job is cancelled.
+    pub async fn start(&self, job_id: JobId) -> Result<ChunkList> {
+        let job = self.repository.get_job(job_id).await?;
+        let Some(max_images) = job.max_images else {
+            return Err(Error::invalid("max_images", "missing", "a number of images, set before the start"));
+        };
+        let chunks = JobChunkingService::new(self.repository.clone()).acting_as(self.actor.clone());
+        // A stored number of images is positive and fits.
+        chunks.create_chunks_for_job(job_id, i64::try_from(max_images).unwrap_or(i64::MAX), None).await
+    }
+
+    /// After this has returned no chunk of the job starts; running ones may finish. Paused already: no change.
+    ///
+    /// # Errors
+    /// Not found. Conflict: cancelled.
+    pub async fn pause(&self, job_id: JobId) -> Result<CrawlJob> {
+        self.repository.apply_to_job(job_id, JobEvent::Pause, &self.actor).await
+    }
+
+    /// Chunks may start again. Not paused: no change.
+    ///
+    /// # Errors
+    /// Not found. Conflict: cancelled.
+    pub async fn resume(&self, job_id: JobId) -> Result<CrawlJob> {
+        self.repository.apply_to_job(job_id, JobEvent::Resume, &self.actor).await
+    }
+
+    /// After this has returned no chunk of the job starts; running ones are released at their next heartbeat. Final.
+    ///
+    /// # Errors
+    /// Not found. Conflict: completed.
+    pub async fn cancel(&self, job_id: JobId) -> Result<CrawlJob> {
+        self.repository.apply_to_job(job_id, JobEvent::Cancel { reason: None }, &self.actor).await
+    }
+
+    /// Hides the job at once, then removes its chunks. A crash in between loses nothing: the duties go on.
+    /// Output stays.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn delete(&self, job_id: JobId) -> Result<()> {
+        self.repository.delete_job(job_id, &self.actor).await?;
+        while self.repository.purge_step().await? {}
+        Ok(())
+    }
+
+    /// Puts every failed chunk of a job back to pending, each with a fresh retry budget. Answers how many.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn retry(&self, job_id: JobId) -> Result<u64> {
+        let mut retried = 0;
+        loop {
+            let failed = self
+                .repository
+                .list_chunks(job_id, Some(JobChunkStatus::Failed), PageRequest::largest())
+                .await?;
+            let events: Vec<_> = failed.items.iter().map(|chunk| (chunk.id, Event::Retry)).collect();
+            let answers = self.repository.apply(events, &self.actor).await?;
+            let put_back = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+            retried += put_back;
+            // Chunks that others put back meanwhile are conflicts; a page of nothing else is the end.
+            if failed.next.is_none() || put_back == 0 {
+                return Ok(retried);
+            }
+        }
+    }
+
+    /// Checks that the job's chunks cover its images exactly, that leases fit, and that counters are true.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn verify(&self, job_id: JobId) -> Result<JobVerdict> {
+        self.repository.verify_job(job_id).await
+    }
+
+    /// Sets the job's counters to a fresh count of its chunks.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn repair(&self, job_id: JobId) -> Result<CrawlJob> {
+        self.repository.repair_counters(job_id, &self.actor).await
+    }
+
+    /// The audit trail, newest first.
+    ///
+    /// # Errors
+    /// The database's only.
+    pub async fn list_activity(&self, filter: ActivityFilter, page: PageRequest) -> Result<Page<Activity>> {
+        self.repository.list_activity(filter, page).await
+    }
+}

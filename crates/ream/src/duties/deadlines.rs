@@ -1,0 +1,8 @@
+//! Cancels jobs that are past their deadline.
+
+use ream_core::Result;
+use ream_store::JobChunkRepository;
+
+pub(super) async fn run_once(repository: &dyn JobChunkRepository) -> Result<u64> {
+    repository.cancel_overdue_jobs().await
+}

@@ -1,0 +1,262 @@
+//! The embedded backend: one SQLite file, WAL, one writer thread with group commit, readers beside it.
+//!
+//! What was acknowledged survives a kill of the process. With [`SqliteOptions::survive_power_loss`] it survives a
+//! power cut as well, at the price of a disk flush per commit. Other processes may use the same file at the same
+//! time.
+
+mod activity;
+mod chunks;
+mod claim;
+mod clock;
+mod creation;
+mod duties;
+mod error;
+mod jobs;
+mod migrate;
+mod moves;
+mod rows;
+mod threads;
+mod verify;
+
+use crate::page::{Page, PageRequest};
+use crate::repository::{
+    ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter, JobVerdict,
+    MovedChunk, NewChunk, WakeUps,
+};
+use async_trait::async_trait;
+use error::Doing;
+use ream_core::job_event::{JobEvent, NewCrawlJob};
+use ream_core::transition::Event;
+use ream_core::{
+    Activity, ChunkId, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp,
+};
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use threads::{Readers, Writer};
+use tokio::sync::watch;
+
+/// How a SQLite file is opened.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// The file; made where it is missing, its folder is not.
+    pub path: PathBuf,
+    /// Whether to make the file where it is missing. Default true.
+    pub create: bool,
+    /// Flush to disk at each commit. Default false: safe against kills, not against power cuts.
+    pub survive_power_loss: bool,
+    /// Reader connections, 1 to 64. Default 4.
+    pub readers: usize,
+    /// How long to wait for another process that writes. Default 10 s.
+    pub busy_timeout: Duration,
+}
+
+impl SqliteOptions {
+    /// The defaults for this file.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            create: true,
+            survive_power_loss: false,
+            readers: 4,
+            busy_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// State in a SQLite file. Dropping it ends its threads once they have done what was asked.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    wake_ups: watch::Receiver<u64>,
+}
+
+impl SqliteStore {
+    /// Opens the file and brings its schema up to date. Blocks: call it from a thread that may.
+    ///
+    /// # Errors
+    /// Database: the file cannot be opened, is no SQLite database, or has a schema this program does not know.
+    /// Validation: `readers` out of range.
+    pub fn open(options: &SqliteOptions) -> Result<Self> {
+        if !(1..=64).contains(&options.readers) {
+            return Err(Error::invalid("readers", options.readers, "1 to 64"));
+        }
+        let mut conn = connect(options)?;
+        migrate::migrate(&mut conn)?;
+        let readers: Vec<Connection> =
+            (0..options.readers).map(|_| connect_reader(options)).collect::<Result<_>>()?;
+        let (waker, wake_ups) = watch::channel(0);
+        let no_thread = |error: std::io::Error| Error::Database {
+            fault: DatabaseFault::Unavailable,
+            message: format!("start a thread for the database: {error}"),
+        };
+        Ok(Self {
+            writer: Writer::start(conn, waker).map_err(no_thread)?,
+            readers: Readers::start(readers).map_err(no_thread)?,
+            wake_ups,
+        })
+    }
+}
+
+fn open_file(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags).doing(&format!("open `{}`", path.display()))
+}
+
+fn connect(options: &SqliteOptions) -> Result<Connection> {
+    let create = if options.create { OpenFlags::SQLITE_OPEN_CREATE } else { OpenFlags::empty() };
+    let conn = open_file(&options.path, create)?;
+    let doing = format!("open `{}`", options.path.display());
+    conn.busy_timeout(options.busy_timeout).doing(&doing)?;
+    conn.set_prepared_statement_cache_capacity(128);
+    let synchronous = if options.survive_power_loss { "FULL" } else { "NORMAL" };
+    // A write-ahead log of some 32 MiB between checkpoints: fewer flushes while millions of chunks are created.
+    conn.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
+         PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536; \
+         PRAGMA temp_store = MEMORY;"
+    ))
+    .doing(&doing)?;
+    Ok(conn)
+}
+
+fn connect_reader(options: &SqliteOptions) -> Result<Connection> {
+    let conn = open_file(&options.path, OpenFlags::empty())?;
+    let doing = format!("open `{}` to read", options.path.display());
+    conn.busy_timeout(options.busy_timeout).doing(&doing)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;").doing(&doing)?;
+    Ok(conn)
+}
+
+#[async_trait]
+impl JobChunkRepository for SqliteStore {
+    async fn create_job(&self, new: NewCrawlJob, actor: &Actor) -> Result<CrawlJob> {
+        let actor = actor.clone();
+        self.writer.call(move |cx| jobs::create(cx, &new, &actor)).await
+    }
+
+    async fn get_job(&self, job_id: JobId) -> Result<CrawlJob> {
+        self.readers.call(move |conn| jobs::get(conn, job_id)).await
+    }
+
+    async fn list_jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<CrawlJob>> {
+        self.readers.call(move |conn| jobs::list(conn, filter, page)).await
+    }
+
+    async fn apply_to_job(&self, job_id: JobId, event: JobEvent, actor: &Actor) -> Result<CrawlJob> {
+        let actor = actor.clone();
+        self.writer.call(move |cx| jobs::apply(cx, job_id, event, &actor)).await
+    }
+
+    async fn delete_job(&self, job_id: JobId, actor: &Actor) -> Result<()> {
+        let actor = actor.clone();
+        self.writer.call(move |cx| jobs::delete(cx, job_id, &actor)).await
+    }
+
+    async fn create_chunks_step(
+        &self,
+        job_id: JobId,
+        max_images: u64,
+        priority: Option<Priority>,
+        actor: &Actor,
+    ) -> Result<Creation> {
+        let actor = actor.clone();
+        self.writer.call(move |cx| creation::create_step(cx, job_id, max_images, priority, &actor)).await
+    }
+
+    async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>, actor: &Actor) -> Result<Creation> {
+        let actor = actor.clone();
+        self.writer.call(move |cx| creation::bulk_create(cx, job_id, chunks, &actor)).await
+    }
+
+    async fn get_chunk(&self, chunk_id: ChunkId) -> Result<JobChunk> {
+        self.readers.call(move |conn| chunks::get(conn, chunk_id)).await
+    }
+
+    async fn list_chunks(
+        &self,
+        job_id: JobId,
+        status: Option<JobChunkStatus>,
+        page: PageRequest,
+    ) -> Result<Page<JobChunk>> {
+        self.readers.call(move |conn| chunks::list(conn, job_id, status, page)).await
+    }
+
+    async fn next_pending_chunk(&self, job_id: JobId) -> Result<Option<JobChunk>> {
+        self.readers.call(move |conn| chunks::next_pending(conn, job_id)).await
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
+        request.validate()?;
+        self.writer.call(move |cx| claim::claim(cx, &request)).await
+    }
+
+    async fn apply(&self, events: Vec<(ChunkId, Event)>, actor: &Actor) -> Result<Vec<Result<MovedChunk>>> {
+        let actor = actor.clone();
+        self.writer.call(move |cx| chunks::apply(cx, events, &actor)).await
+    }
+
+    async fn split_chunk(&self, chunk_id: ChunkId, parts: u64, actor: &Actor) -> Result<Vec<JobChunk>> {
+        let actor = actor.clone();
+        self.writer.call(move |cx| chunks::split(cx, chunk_id, parts, &actor)).await
+    }
+
+    async fn expire_due(&self, limit: u32) -> Result<u64> {
+        self.writer.call(move |cx| duties::expire_due(cx, limit)).await
+    }
+
+    async fn retry_due(&self, limit: u32) -> Result<u64> {
+        self.writer.call(move |cx| duties::retry_due(cx, limit)).await
+    }
+
+    async fn cancel_overdue_jobs(&self) -> Result<u64> {
+        self.writer.call(duties::cancel_overdue_jobs).await
+    }
+
+    async fn announce_ends(&self) -> Result<Vec<JobId>> {
+        self.writer.call(duties::announce_ends).await
+    }
+
+    async fn propagate_priority_step(&self) -> Result<bool> {
+        self.writer.call(|cx| duties::propagate_priority_step(cx)).await
+    }
+
+    async fn purge_step(&self) -> Result<bool> {
+        self.writer.call(|cx| duties::purge_step(cx)).await
+    }
+
+    async fn list_unpublished(&self, job_id: JobId, limit: u32) -> Result<Vec<JobChunk>> {
+        self.readers.call(move |conn| duties::list_unpublished(conn, job_id, limit)).await
+    }
+
+    async fn mark_published(&self, chunk: &JobChunk) -> Result<()> {
+        let chunk = chunk.clone();
+        self.writer.call(move |cx| duties::mark_published(cx, &chunk)).await
+    }
+
+    async fn verify_job(&self, job_id: JobId) -> Result<JobVerdict> {
+        self.readers.call(move |conn| verify::verify_job(conn, job_id)).await
+    }
+
+    async fn repair_counters(&self, job_id: JobId, actor: &Actor) -> Result<CrawlJob> {
+        let actor = actor.clone();
+        self.writer.call(move |cx| verify::repair_counters(cx, job_id, &actor)).await
+    }
+
+    async fn verify_schema(&self) -> Result<Vec<String>> {
+        self.readers.call(verify::verify_schema).await
+    }
+
+    async fn list_activity(&self, filter: ActivityFilter, page: PageRequest) -> Result<Page<Activity>> {
+        self.readers.call(move |conn| activity::list(conn, &filter, page)).await
+    }
+
+    async fn now(&self) -> Result<Timestamp> {
+        self.readers.call(clock::now).await
+    }
+
+    fn wake_ups(&self) -> WakeUps {
+        self.wake_ups.clone()
+    }
+}

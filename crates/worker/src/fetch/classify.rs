@@ -1,0 +1,144 @@
+//! The one place that turns what happened into an error class.
+
+use super::FetchError;
+use crate::resolve::ResolveError;
+use ream_core::ErrorClass;
+use reqwest::StatusCode;
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+const MAX_MESSAGE_CHARS: usize = 300;
+
+/// One attempt that failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) class: ErrorClass,
+    pub(super) message: String,
+    pub(super) http_status: Option<u16>,
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Failure {
+    pub(super) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), http_status: None, retry_after: None }
+    }
+
+    pub(super) fn with_status(mut self, status: u16) -> Self {
+        self.http_status = Some(status);
+        self
+    }
+
+    pub(super) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    pub(super) fn into_error(self, fetch_ms: u64) -> FetchError {
+        FetchError { class: self.class, message: self.message, http_status: self.http_status, fetch_ms }
+    }
+}
+
+/// What a status means, or `None` for one to go on with: an image or a redirect.
+pub(super) fn status(status: StatusCode) -> Option<Failure> {
+    let class = match status.as_u16() {
+        // Exactly these mean the thing asked for, whole.
+        200 | 203 | 301 | 302 | 303 | 307 | 308 => return None,
+        // The server waited too long for the request: trying again is what it asks for.
+        408 => ErrorClass::Timeout,
+        429 => ErrorClass::Http429,
+        400..=499 => ErrorClass::Http4xx,
+        500..=599 => ErrorClass::Http5xx,
+        _ => ErrorClass::BadResponse,
+    };
+    let reason = status.canonical_reason().unwrap_or("no standard status");
+    let message = format!("HTTP {}: {reason}", status.as_u16());
+    Some(Failure::new(class, message).with_status(status.as_u16()))
+}
+
+/// Why no answer came.
+pub(super) fn send_error(error: &reqwest::Error) -> Failure {
+    let class = known_cause(error).unwrap_or(match error {
+        e if e.is_timeout() => ErrorClass::Timeout,
+        e if e.is_builder() => ErrorClass::BadUrl,
+        _ => ErrorClass::Connect,
+    });
+    Failure::new(class, message(error))
+}
+
+/// Why an answer's body broke off.
+pub(super) fn body_error(error: &reqwest::Error) -> Failure {
+    let class = known_cause(error).unwrap_or(match error {
+        e if e.is_timeout() => ErrorClass::Timeout,
+        e if has_io(e, &[io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput]) => ErrorClass::BadResponse,
+        _ => ErrorClass::Truncated,
+    });
+    Failure::new(class, message(error))
+}
+
+/// Causes that mean the same whenever they come.
+fn known_cause(error: &reqwest::Error) -> Option<ErrorClass> {
+    causes(error).find_map(|cause| {
+        if let Some(resolve) = cause.downcast_ref::<ResolveError>() {
+            let blocked = matches!(resolve, ResolveError::Blocked { .. });
+            return Some(if blocked { ErrorClass::BlockedAddress } else { ErrorClass::Dns });
+        }
+        if cause.is::<rustls::Error>() {
+            return Some(ErrorClass::Tls);
+        }
+        if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return Some(ErrorClass::BadResponse);
+        }
+        None
+    })
+}
+
+fn has_io(error: &reqwest::Error, kinds: &[io::ErrorKind]) -> bool {
+    let kind = |cause: &(dyn Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    causes(error).filter_map(kind).any(|kind| kinds.contains(&kind))
+}
+
+/// The deepest cause: the outer ones only repeat the URL, which the ledger has.
+fn message(error: &reqwest::Error) -> String {
+    let text = causes(error).last().map(ToString::to_string).unwrap_or_default();
+    text.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect()
+}
+
+/// The error and its causes, outermost first.
+fn causes(error: &(dyn Error + 'static)) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| match error.downcast_ref::<io::Error>() {
+        // The source of an I/O error is its inner error's source: the inner error itself would be skipped.
+        Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+        None => error.source(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_have_classes() {
+        let class = |code| status(StatusCode::from_u16(code).unwrap()).map(|failure| failure.class);
+        for go_on in [200, 203, 301, 302, 303, 307, 308] {
+            assert_eq!(class(go_on), None);
+        }
+        for (codes, expected) in [
+            ([400, 404, 451].as_slice(), ErrorClass::Http4xx),
+            (&[408], ErrorClass::Timeout),
+            (&[429], ErrorClass::Http429),
+            (&[500, 503, 599], ErrorClass::Http5xx),
+            (&[204, 206, 300, 304, 600, 999], ErrorClass::BadResponse),
+        ] {
+            for code in codes {
+                assert_eq!(class(*code), Some(expected), "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn causes_inside_io_errors_are_seen() {
+        let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError));
+        assert!(causes(&error).any(|cause| cause.is::<rustls::Error>()));
+    }
+}

@@ -1,0 +1,48 @@
+//! The end of an attempt, and shorter limits within it.
+
+use super::classify::Failure;
+use ream_core::ErrorClass;
+use std::future::Future;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+#[derive(Clone, Copy)]
+pub(super) struct Deadline {
+    total: Duration,
+    end: Instant,
+}
+
+impl Deadline {
+    pub(super) fn new(total: Duration) -> Self {
+        Self { total, end: later(Instant::now(), total) }
+    }
+
+    /// Time that is not the server's fault does not count.
+    pub(super) fn extend(&mut self, by: Duration) {
+        self.end = later(self.end, by);
+    }
+
+    /// Waits for a step of the attempt. `what` says what did not happen in time.
+    pub(super) async fn limit<T>(
+        self,
+        step: Duration,
+        what: &str,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let step_end = later(Instant::now(), step);
+        timeout_at(self.end.min(step_end), future).await.map_err(|_| {
+            let message = if self.end < step_end {
+                format!("not done within {:?}", self.total)
+            } else {
+                format!("{what} within {step:?}")
+            };
+            Failure::new(ErrorClass::Timeout, message)
+        })
+    }
+}
+
+/// A limit too long for the clock is a month, so that no setting can make this panic.
+fn later(start: Instant, by: Duration) -> Instant {
+    const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+    start + by.min(MONTH)
+}
