@@ -37,7 +37,9 @@ pub enum Error {
         message: String,
     },
     /// An output name that would leave the dataset or is not a staged one.
-    #[error("{name:?} is not a staged output: expected `_staging/CHUNK-ATTEMPT/NAME` without `..` or hidden parts")]
+    #[error(
+        "{name:?} is not a staged output: expected `_staging/CHUNK-ATTEMPT/NAME` without `..` or hidden parts"
+    )]
     UnsafeName {
         /// The name as it came.
         name: String,

@@ -121,7 +121,10 @@ impl Rejects {
         match &self.first {
             None => "has no rows".to_owned(),
             Some((line, reason)) => {
-                format!("has no usable row: all {} were rejected, the first in line {line}: {reason}", self.count)
+                format!(
+                    "has no usable row: all {} were rejected, the first in line {line}: {reason}",
+                    self.count
+                )
             }
         }
     }

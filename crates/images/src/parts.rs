@@ -42,7 +42,15 @@ impl PartsWriter {
         let unfinished = dir.with_file_name(name);
         remove_any(&unfinished).map_err(Error::io("remove", &unfinished))?;
         std::fs::create_dir_all(&unfinished).map_err(Error::io("create", &unfinished))?;
-        Ok(Self { dir: dir.to_owned(), unfinished, chunk_size, rows: Vec::new(), part: None, groups: 0, total: 0 })
+        Ok(Self {
+            dir: dir.to_owned(),
+            unfinished,
+            chunk_size,
+            rows: Vec::new(),
+            part: None,
+            groups: 0,
+            total: 0,
+        })
     }
 
     /// Where the parts are until they are finished; files put here appear together with them.
@@ -174,7 +182,8 @@ impl PartsReader {
 }
 
 fn checked_chunk_size(dir: &Path, chunk_size: u64) -> Result<usize> {
-    let checked = ream_core::plan::check_chunk_size(chunk_size).map_err(|e| Error::damaged(dir, e.to_string()))?;
+    let checked =
+        ream_core::plan::check_chunk_size(chunk_size).map_err(|e| Error::damaged(dir, e.to_string()))?;
     usize::try_from(checked).map_err(|e| Error::damaged(dir, e.to_string()))
 }
 

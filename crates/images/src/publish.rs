@@ -149,8 +149,8 @@ fn publish_one(dataset: &Path, from: &str, to: &str) -> Result<()> {
     // Only a file can take a file's place in one step. Dying in between leaves the staged output: it is moved next
     // time.
     let in_one_step = |meta: &std::fs::Metadata| !meta.is_dir();
-    let both_files = staged_meta.as_ref().is_some_and(in_one_step)
-        && published_meta.as_ref().is_some_and(in_one_step);
+    let both_files =
+        staged_meta.as_ref().is_some_and(in_one_step) && published_meta.as_ref().is_some_and(in_one_step);
     if published_meta.is_some() && !both_files {
         remove_replaced(dataset, &published)?;
     }

@@ -130,7 +130,8 @@ fn is_svg(bytes: &[u8]) -> bool {
         let Some(at) = rest.windows(end.len()).position(|window| window == end) else { return false };
         rest = rest[at + end.len()..].trim_ascii_start();
     }
-    let name_ends = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/'));
+    let name_ends =
+        |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/'));
     rest.strip_prefix(b"<svg").is_some_and(|after| name_ends(after.first()))
 }
 

@@ -66,7 +66,9 @@ impl Default for AddressPolicy {
 
 fn why_blocked(address: IpAddr) -> Option<&'static str> {
     match address {
-        IpAddr::V4(v4) => find(BLOCKED_V4, |(net, bits)| (u32::from(v4) ^ u32::from(net)).leading_zeros() >= bits),
+        IpAddr::V4(v4) => {
+            find(BLOCKED_V4, |(net, bits)| (u32::from(v4) ^ u32::from(net)).leading_zeros() >= bits)
+        }
         IpAddr::V6(v6) => {
             let in_net = |net: Ipv6Addr, bits| (u128::from(v6) ^ u128::from(net)).leading_zeros() >= bits;
             let named = find(BLOCKED_V6, |(net, bits)| in_net(net, bits));

@@ -86,14 +86,15 @@ impl Fetcher {
     /// # Errors
     /// If the user agent is no header value, or the system's certificates cannot be loaded.
     pub fn new(config: FetchConfig) -> reqwest::Result<Self> {
-        Self::with_lookup(config, Arc::new(SystemLookup))
+        Self::with_lookup(config, SystemLookup)
     }
 
     /// A fetcher that asks `lookup` for addresses.
     ///
     /// # Errors
     /// As [`Fetcher::new`].
-    pub fn with_lookup(config: FetchConfig, lookup: Arc<dyn Lookup>) -> reqwest::Result<Self> {
+    pub fn with_lookup(config: FetchConfig, lookup: impl Lookup) -> reqwest::Result<Self> {
+        let lookup: Arc<dyn Lookup> = Arc::new(lookup);
         let client = |policy| {
             let resolver = GuardedResolver::new(policy, Arc::clone(&lookup));
             build_client(&config, resolver)
@@ -134,7 +135,8 @@ impl Fetcher {
                 return Err(failure.into_error(millis_since(started)));
             }
             reservation.shrink_to(0);
-            tokio::time::sleep(retry::pause(&self.config, attempt, failure.retry_after, fastrand::f64())).await;
+            tokio::time::sleep(retry::pause(&self.config, attempt, failure.retry_after, fastrand::f64()))
+                .await;
             attempt += 1;
         }
     }
@@ -145,7 +147,8 @@ impl Fetcher {
         let http_status = response.status().as_u16();
         let content_type = content_type(response.headers());
         let bytes = body::receive(response, reservation, &mut deadline, &self.config).await?;
-        let info = check_image(&bytes, &content_type, &self.config).map_err(|f| f.with_status(http_status))?;
+        let info =
+            check_image(&bytes, &content_type, &self.config).map_err(|f| f.with_status(http_status))?;
         Ok(Image { bytes, info, http_status, final_url: url.into() })
     }
 
@@ -157,7 +160,9 @@ impl Fetcher {
             let response = self.send(&target, deadline).await?;
             let status = response.status();
             if let Some(failure) = classify::status(status) {
-                return Err(failure.with_retry_after(retry::retry_after(response.headers(), SystemTime::now())));
+                return Err(
+                    failure.with_retry_after(retry::retry_after(response.headers(), SystemTime::now()))
+                );
             }
             if status.is_success() {
                 let encoding = response.headers().get(CONTENT_ENCODING);

@@ -1,5 +1,12 @@
-//! Processes chunks: claim, fetch, check, pack, complete.
+//! Processes chunks: claim, fetch, check, pack, complete, publish.
 
 pub mod address;
+pub mod chunk;
+pub mod claim;
+pub mod crawl;
 pub mod fetch;
+mod lease;
+mod pack;
 pub mod resolve;
+pub mod shutdown;
+pub mod tally;

@@ -31,7 +31,8 @@ fn a_list_without_a_good_row_leaves_nothing_behind() {
         ("url\nx\ny\n", "has no usable row: all 2 were rejected, the first in line 2: not a URL: "),
     ] {
         std::fs::write(&list, text).unwrap();
-        let error = ingest(&list, &tmp.path().join("list"), &IngestOptions::default(), |_, _| {}).unwrap_err();
+        let error =
+            ingest(&list, &tmp.path().join("list"), &IngestOptions::default(), |_, _| {}).unwrap_err();
         assert!(error.is_bad_input() && error.to_string().contains(message), "{error}");
         assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 1);
     }

@@ -156,9 +156,7 @@ impl<R: Read> ListReader<R> {
         let source_file = self.source_file.clone();
         let checked = raw.fields.and_then(|(url, caption)| Ok((url_check::check(&url)?, caption)));
         match checked {
-            Ok((url, caption)) => {
-                ListItem::Row(ListRow { url, caption, source_file, source_line: raw.line })
-            }
+            Ok((url, caption)) => ListItem::Row(ListRow { url, caption, source_file, source_line: raw.line }),
             Err(reason) => ListItem::Reject(Reject { source_file, source_line: raw.line, reason }),
         }
     }

@@ -13,7 +13,9 @@ fn read_with(name: &str, bytes: &[u8], options: &ListOptions) -> Result<Vec<List
 fn short(items: &[ListItem]) -> Vec<String> {
     let one = |item: &ListItem| match item {
         ListItem::Row(ListRow { url, caption: None, source_line, .. }) => format!("{source_line} {url}"),
-        ListItem::Row(ListRow { url, caption: Some(c), source_line, .. }) => format!("{source_line} {url} [{c}]"),
+        ListItem::Row(ListRow { url, caption: Some(c), source_line, .. }) => {
+            format!("{source_line} {url} [{c}]")
+        }
         ListItem::Reject(reject) => format!("{} !{}", reject.source_line, reject.reason),
     };
     items.iter().map(one).collect()
@@ -21,7 +23,8 @@ fn short(items: &[ListItem]) -> Vec<String> {
 
 #[test]
 fn a_text_list_has_one_url_per_line() {
-    let items = read("a.txt", b"\xEF\xBB\xBFhttp://a.test/1\r\n\n  \nhttps://b.test/2 \nhttp://c.test/3").unwrap();
+    let items =
+        read("a.txt", b"\xEF\xBB\xBFhttp://a.test/1\r\n\n  \nhttps://b.test/2 \nhttp://c.test/3").unwrap();
     assert_eq!(short(&items), ["1 http://a.test/1", "4 https://b.test/2", "5 http://c.test/3"]);
     let ListItem::Row(row) = &items[0] else { panic!("not a row") };
     assert_eq!(row.source_file, "a.txt");
@@ -70,7 +73,10 @@ fn an_overlong_line_is_rejected_alone() {
         list.extend(b"\nhttp://a.test/ok\n");
         let items = short(&read(name, &list).unwrap());
         assert_eq!(items.len(), 2, "{name}");
-        assert!(items[0].ends_with("!longer than 64 KiB") && items[1].ends_with(" http://a.test/ok"), "{items:?}");
+        assert!(
+            items[0].ends_with("!longer than 64 KiB") && items[1].ends_with(" http://a.test/ok"),
+            "{items:?}"
+        );
     }
 }
 
@@ -92,7 +98,8 @@ impl Read for Endless {
 
 #[test]
 fn an_endless_line_ends_with_the_error_of_its_source() {
-    let mut reader = ListReader::new(Endless { given: 0 }, Path::new("a.txt"), &ListOptions::default()).unwrap();
+    let mut reader =
+        ListReader::new(Endless { given: 0 }, Path::new("a.txt"), &ListOptions::default()).unwrap();
     assert!(matches!(reader.next(), Some(Err(Error::Io { .. }))));
     assert!(reader.next().is_none());
 }
@@ -143,6 +150,21 @@ fn a_quote_that_never_closes_costs_one_row() {
     assert_eq!(items[0], "2 !opens a quote that is not closed in time");
     assert_eq!(items[1], "3 http://a.test/0 [c]");
     assert_eq!(items[10_000], "10002 http://a.test/9999 [c]");
+}
+
+#[test]
+fn quotes_that_open_in_every_line_are_read_once_and_in_order() {
+    let rows = 30_000;
+    let list = ["url\n".to_owned(), "a\",\"\n".repeat(rows)].concat();
+    let lines: Vec<u64> = read("a.csv", list.as_bytes())
+        .unwrap()
+        .into_iter()
+        .map(|item| match item {
+            ListItem::Reject(reject) => reject.source_line,
+            ListItem::Row(row) => panic!("{row:?}"),
+        })
+        .collect();
+    assert_eq!(lines, (2..rows as u64 + 2).collect::<Vec<_>>());
 }
 
 #[test]

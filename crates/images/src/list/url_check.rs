@@ -14,7 +14,9 @@ pub(super) fn check(text: &str) -> Result<String, String> {
         return Err("not a URL: contains a control character such as a tab".to_owned());
     }
     let url = Url::parse(text).map_err(|e| match e {
-        ParseError::RelativeUrlWithoutBase => "not a URL: it has to begin with http:// or https://".to_owned(),
+        ParseError::RelativeUrlWithoutBase => {
+            "not a URL: it has to begin with http:// or https://".to_owned()
+        }
         other => format!("not a URL: {other}"),
     })?;
     if !matches!(url.scheme(), "http" | "https") {

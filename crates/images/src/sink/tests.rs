@@ -3,7 +3,12 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::io::Read as _;
 
-fn image<'a>(number: u64, bytes: &'a [u8], caption: Option<&'a str>, metadata: &'a serde_json::Value) -> StoredImage<'a> {
+fn image<'a>(
+    number: u64,
+    bytes: &'a [u8],
+    caption: Option<&'a str>,
+    metadata: &'a serde_json::Value,
+) -> StoredImage<'a> {
     StoredImage { number, bytes, format: ImageFormat::Jpeg, caption, metadata }
 }
 

@@ -24,11 +24,13 @@ fn heif_with_size(brand: &[u8; 4]) -> Vec<u8> {
 
 #[test]
 fn formats_are_told_by_their_bytes() {
-    let jpeg = b"\xFF\xD8\xFF\xE0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xFF\xC0\0\x11\x08\0\x05\0\x07\x03\x01\x11\0";
+    let jpeg =
+        b"\xFF\xD8\xFF\xE0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xFF\xC0\0\x11\x08\0\x05\0\x07\x03\x01\x11\0";
     let gif = b"GIF89a\x07\0\x05\0\0\0\0;";
     let webp = b"RIFF\x1A\0\0\0WEBPVP8X\x0A\0\0\0\0\0\0\0\x06\0\0\x04\0\0\0\0\0\0";
     let bmp = b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x07\0\0\0\x05\0\0\0\x01\0\x18\0";
-    let tiff = b"II*\0\x08\0\0\0\x02\0\0\x01\x03\0\x01\0\0\0\x07\0\0\0\x01\x01\x03\0\x01\0\0\0\x05\0\0\0\0\0\0\0";
+    let tiff =
+        b"II*\0\x08\0\0\0\x02\0\0\x01\x03\0\x01\0\0\0\x07\0\0\0\x01\x01\x03\0\x01\0\0\0\x05\0\0\0\0\0\0\0";
     let ico = b"\0\0\x01\0\x01\0\x07\x05\0\0\x01\0\x20\0\x04\0\0\0\x16\0\0\0\0\0\0\0";
     let cases: [(ImageFormat, Vec<u8>); 9] = [
         (ImageFormat::Jpeg, jpeg.to_vec()),
@@ -53,7 +55,10 @@ fn formats_are_told_by_their_bytes() {
 fn drawings_have_no_pixels() {
     let svg = Some(ImageInfo { format: ImageFormat::Svg, width: None, height: None });
     assert_eq!(sniff(b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>"), svg);
-    assert_eq!(sniff(b"\xEF\xBB\xBF<?xml version=\"1.0\"?>\n<!-- a -->\n<!DOCTYPE svg PUBLIC \"x\">\n<svg>"), svg);
+    assert_eq!(
+        sniff(b"\xEF\xBB\xBF<?xml version=\"1.0\"?>\n<!-- a -->\n<!DOCTYPE svg PUBLIC \"x\">\n<svg>"),
+        svg
+    );
     assert_eq!(sniff(b"<!DOCTYPE html><html><svg></svg></html>"), None);
     assert_eq!(sniff(b"<svgfoo xmlns=\"a\">"), None);
     assert_eq!(sniff(b"<!-- never closed <svg>"), None);

@@ -105,12 +105,16 @@ fn message(error: &reqwest::Error) -> String {
 }
 
 /// The error and its causes, outermost first.
-fn causes(error: &(dyn Error + 'static)) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| match error.downcast_ref::<io::Error>() {
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| cause(*error))
+}
+
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>() {
         // The source of an I/O error is its inner error's source: the inner error itself would be skipped.
         Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
         None => error.source(),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +143,6 @@ mod tests {
     #[test]
     fn causes_inside_io_errors_are_seen() {
         let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError));
-        assert!(causes(&error).any(|cause| cause.is::<rustls::Error>()));
+        assert!(causes(&error).any(<dyn Error>::is::<rustls::Error>));
     }
 }

@@ -6,8 +6,14 @@ use std::time::{Duration, SystemTime};
 
 /// Full jitter (`unit` is evenly spread over 0 to 1), but no less than the server asked for, and never more than the
 /// cap.
-pub(super) fn pause(config: &FetchConfig, attempt: u32, retry_after: Option<Duration>, unit: f64) -> Duration {
-    let doubled = config.backoff_base.saturating_mul(1u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+pub(super) fn pause(
+    config: &FetchConfig,
+    attempt: u32,
+    retry_after: Option<Duration>,
+    unit: f64,
+) -> Duration {
+    let doubled =
+        config.backoff_base.saturating_mul(1u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
     let jitter = doubled.min(config.backoff_cap).mul_f64(unit.clamp(0.0, 1.0));
     jitter.max(retry_after.unwrap_or_default()).min(config.backoff_cap)
 }

@@ -16,7 +16,8 @@ pub(super) struct Target {
 impl Target {
     /// Checks the text from the list.
     pub(super) fn parse(text: &str, config: &FetchConfig) -> Result<Self, Failure> {
-        let url = Url::parse(text.trim()).map_err(|e| Failure::new(ErrorClass::BadUrl, format!("not a URL: {e}")))?;
+        let url = Url::parse(text.trim())
+            .map_err(|e| Failure::new(ErrorClass::BadUrl, format!("not a URL: {e}")))?;
         Self::check(url, config, ErrorClass::BadUrl)
     }
 
@@ -122,8 +123,18 @@ mod tests {
         for url in ["http://a.test/", "https://a.test:8443/ä b", "http://8.8.8.8:8080/#x", "HTTP://a.test"] {
             assert_eq!(class(url), None, "{url}");
         }
-        for url in ["", "a.test/x", "ftp://a.test/", "file:///etc/passwd", "data:image/png,x", "http://u@a.test/",
-            "http://:p@a.test/", "http://a.test:22/", "http://8.8.8.8:6379/", "http://"] {
+        for url in [
+            "",
+            "a.test/x",
+            "ftp://a.test/",
+            "file:///etc/passwd",
+            "data:image/png,x",
+            "http://u@a.test/",
+            "http://:p@a.test/",
+            "http://a.test:22/",
+            "http://8.8.8.8:6379/",
+            "http://",
+        ] {
             assert_eq!(class(url), Some(ErrorClass::BadUrl), "{url}");
         }
     }
@@ -131,7 +142,8 @@ mod tests {
     #[test]
     fn an_allowed_network_has_any_port() {
         let net = "10.0.0.0/8".parse().unwrap();
-        let config = FetchConfig { addresses: AddressPolicy::public_only().allow(net), ..FetchConfig::default() };
+        let config =
+            FetchConfig { addresses: AddressPolicy::public_only().allow(net), ..FetchConfig::default() };
         let needs = |url| Target::parse(url, &config).map(|target| target.needs_allowed_network()).ok();
         assert_eq!(needs("http://10.0.0.1:22/"), Some(true));
         assert_eq!(needs("http://intranet.test:9000/"), Some(true));

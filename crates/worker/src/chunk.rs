@@ -1,0 +1,121 @@
+//! One chunk of images: read its rows, fetch them side by side, hand them in order to [`crate::pack`].
+
+use crate::claim::{ChunkProcessor, ProgressCell};
+use crate::fetch::Fetcher;
+use crate::pack::{FetchedRow, pack};
+use crate::tally::Tally;
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
+use ream::{ChunkState, ClaimedChunk, JobChunk, JobChunkRepository, Outcome};
+use ream_images::{OutputFormat, PartsReader, Staging, publish};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
+
+/// Fetched images that wait for the packing thread, per chunk.
+const PACK_QUEUE_IMAGES: usize = 8;
+
+/// Where rows come from and images go to.
+pub struct ImageChunks {
+    /// The dataset's folder.
+    pub dataset: PathBuf,
+    /// The job's image list.
+    pub list: PartsReader,
+    /// The shape of the output.
+    pub format: OutputFormat,
+    /// Fetches and checks.
+    pub fetcher: Fetcher,
+    /// Fetches at the same time, all chunks together.
+    pub images_in_flight: usize,
+    /// The same number as permits; see [`ImageChunks::images_in_flight`].
+    pub slots: Arc<Semaphore>,
+    /// Counts for the eye.
+    pub tally: Tally,
+    /// For noting what was published.
+    pub repository: Arc<dyn JobChunkRepository>,
+}
+
+impl ImageChunks {
+    async fn work(&self, claimed: Arc<ClaimedChunk>, progress: ProgressCell) -> Result<Outcome, String> {
+        let range = claimed.chunk.image_range;
+        let list = self.list.clone();
+        let rows = blocking(move || list.read(range).map_err(|error| error.to_string())).await?;
+        let (sender, receiver) = mpsc::channel(PACK_QUEUE_IMAGES);
+        let (dataset, format) = (self.dataset.clone(), self.format);
+        let packing = blocking(move || pack(&dataset, format, &claimed, range.images(), receiver));
+        let fetching = async move {
+            // In order, so that the output has the same bytes whatever arrives first. The oldest fetch always gets
+            // memory, so a slow image cannot block the ones that it waits for.
+            let mut images = stream::iter(range.iter().zip(rows))
+                .map(|(number, row)| self.fetch(number, row))
+                .buffered(self.images_in_flight);
+            while let Some(image) = images.next().await {
+                let bytes = image.result.as_ref().map_or(0, |fetched| fetched.bytes.len() as u64);
+                if sender.send(image).await.is_err() {
+                    // The packing has ended early and tells why.
+                    return;
+                }
+                progress.image_done(bytes);
+            }
+        };
+        futures::future::join(fetching, packing).await.1
+    }
+
+    async fn fetch(&self, number: u64, row: ream_images::ListRow) -> FetchedRow {
+        // The semaphore is never closed.
+        let _slot = self.slots.acquire().await;
+        let result = self.fetcher.fetch(&row.url).await;
+        match &result {
+            Ok(fetched) => self.tally.count_ok(fetched.bytes.len() as u64),
+            Err(error) => self.tally.count_failed(error.class),
+        }
+        FetchedRow { number, row, result }
+    }
+}
+
+impl ChunkProcessor for ImageChunks {
+    fn process(&self, claimed: Arc<ClaimedChunk>, progress: ProgressCell) -> BoxFuture<'_, Result<Outcome, String>> {
+        Box::pin(self.work(claimed, progress))
+    }
+
+    fn discard(&self, claimed: &ClaimedChunk) {
+        let chunk = &claimed.chunk;
+        let discarded = Staging::create(&self.dataset, chunk.id, chunk.attempt).and_then(Staging::discard);
+        if let Err(error) = discarded {
+            tracing::warn!(chunk_id = %chunk.id, %error, "could not remove what an attempt left behind");
+        }
+    }
+
+    fn completed<'a>(&'a self, chunk: &'a JobChunk) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Err(error) = publish_chunk(&self.dataset, &self.repository, chunk).await {
+                tracing::warn!(chunk_id = %chunk.id, error, "output waits to be published");
+            }
+        })
+    }
+}
+
+/// Gives a completed chunk's staged output its final names and notes it; does nothing for any other chunk. May be
+/// done again by anybody, as often as need be.
+///
+/// # Errors
+/// What the file system or the database says, in words; the output stays staged.
+pub async fn publish_chunk(
+    dataset: &std::path::Path,
+    repository: &Arc<dyn JobChunkRepository>,
+    chunk: &JobChunk,
+) -> Result<(), String> {
+    let (ChunkState::Completed { unpublished: true }, Some(outcome)) = (&chunk.state, &chunk.outcome) else {
+        return Ok(());
+    };
+    let (dataset, outputs) = (dataset.to_owned(), outcome.outputs.clone());
+    blocking(move || publish(&dataset, &outputs).map_err(|error| error.to_string())).await?;
+    repository.mark_published(chunk).await.map_err(|error| error.to_string())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(format!("a working thread ended early: {error}")))
+}

@@ -1,0 +1,223 @@
+//! The claim loop: takes as many chunks as there are free slots, keeps their leases alive, and reports their ends.
+//!
+//! It knows nothing of images: what is done with a chunk is a [`ChunkProcessor`].
+
+use crate::lease::{HolderEnd, hold};
+use crate::shutdown::StopSignal;
+use futures::future::BoxFuture;
+use ream::{
+    ChunkProgress, ClaimRequest, ClaimedChunk, Completion, CrawlJobStatus, Error, Executor, JobChunkingService,
+    JobId, Outcome, Result, TaskId,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// How often to look for work when nothing woke the worker.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// The wait after the database was out of reach.
+const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Does the work on one chunk. Dropping the future must stop the work; what it staged is then [`Self::discard`]ed.
+pub trait ChunkProcessor: Send + Sync + 'static {
+    /// Works on the chunk and tells what came out. An error fails the chunk with this message: single images that
+    /// cannot be had are no error.
+    fn process(&self, claimed: Arc<ClaimedChunk>, progress: ProgressCell) -> BoxFuture<'_, Result<Outcome, String>>;
+
+    /// Cleans up after an attempt that came to nothing.
+    fn discard(&self, claimed: &ClaimedChunk);
+
+    /// Does what follows a completion; may fail and be done by somebody else later.
+    fn completed<'a>(&'a self, chunk: &'a ream::JobChunk) -> BoxFuture<'a, ()>;
+}
+
+/// How far a chunk in work has come: written by the processor, sent with heartbeats.
+#[derive(Debug, Clone, Default)]
+pub struct ProgressCell(Arc<Mutex<ChunkProgress>>);
+
+impl ProgressCell {
+    /// One more image is done.
+    pub fn image_done(&self, bytes: u64) {
+        let mut progress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.images_done += 1;
+        progress.bytes = progress.bytes.saturating_add(bytes);
+    }
+
+    /// The present state.
+    pub fn get(&self) -> ChunkProgress {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a worker takes, and how much of it at once.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// Name and incarnation: unique among all workers, now and before.
+    pub task_id: TaskId,
+    /// Chunks worked on at the same time, 1 to 1,000.
+    pub chunks_in_flight: u32,
+    /// Only this job; the worker ends with it. Without one it goes on until stopped.
+    pub job_id: Option<JobId>,
+}
+
+/// Why a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerEnd {
+    /// The job it was for has ended, as the status says.
+    JobEnded(CrawlJobStatus),
+    /// It was told to stop; what it held was given back.
+    Stopped,
+}
+
+/// Takes and processes chunks.
+pub struct Worker {
+    service: JobChunkingService,
+    processor: Arc<dyn ChunkProcessor>,
+    config: WorkerConfig,
+}
+
+impl Worker {
+    /// A worker that reports to `service`, which should act in the worker's name.
+    pub fn new(service: JobChunkingService, processor: Arc<dyn ChunkProcessor>, config: WorkerConfig) -> Self {
+        Self { service, processor, config }
+    }
+
+    /// Works until the job has ended or stop is said. Then every chunk it still holds is given back.
+    ///
+    /// # Errors
+    /// What makes work impossible: the job is gone, or the database refuses. A database out of reach is waited for.
+    pub async fn run(&self, mut stop: StopSignal) -> Result<WorkerEnd> {
+        let mut chunks: JoinSet<()> = JoinSet::new();
+        let mut wake_ups = self.service.repository().wake_ups();
+        let end = loop {
+            if stop.is_stopped() {
+                break Ok(WorkerEnd::Stopped);
+            }
+            // Seen before looking, so that a wake-up between looking and waiting is not missed.
+            wake_ups.mark_unchanged();
+            let pause = match self.fill(&mut chunks, &stop).await {
+                Ok(Some(status)) => break Ok(WorkerEnd::JobEnded(status)),
+                Ok(None) => POLL_INTERVAL,
+                Err(error) if error.is_unavailable() => {
+                    tracing::warn!(%error, "cannot claim, will try again");
+                    UNAVAILABLE_PAUSE
+                }
+                Err(error) => break Err(error),
+            };
+            tokio::select! {
+                () = stop.stopped() => {}
+                _ = chunks.join_next(), if !chunks.is_empty() => {}
+                _ = wake_ups.changed() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        };
+        // Each chunk's task hears the stop signal itself and gives its lease back; after an error nobody said stop.
+        if end.is_err() {
+            chunks.abort_all();
+        }
+        while chunks.join_next().await.is_some() {}
+        end
+    }
+
+    /// Claims for the free slots. Answers the job's status once it has ended and nothing is in flight.
+    async fn fill(&self, chunks: &mut JoinSet<()>, stop: &StopSignal) -> Result<Option<CrawlJobStatus>> {
+        while chunks.try_join_next().is_some() {}
+        let free = self.config.chunks_in_flight.saturating_sub(chunks.len() as u32);
+        if free == 0 {
+            return Ok(None);
+        }
+        let mut request = ClaimRequest::new(self.config.task_id.clone(), free);
+        request.job_id = self.config.job_id;
+        request.executor = Some(Executor::Ream);
+        let asked_at = Instant::now();
+        let claimed = self.service.claim(request).await?;
+        let nothing = claimed.is_empty();
+        for claimed in claimed {
+            let attempt = Attempt {
+                service: self.service.clone(),
+                processor: self.processor.clone(),
+                claimed: Arc::new(claimed),
+                asked_at,
+            };
+            chunks.spawn(attempt.run(stop.clone()));
+        }
+        match self.config.job_id {
+            Some(job_id) if nothing && chunks.is_empty() => self.ended(job_id).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn ended(&self, job_id: JobId) -> Result<Option<CrawlJobStatus>> {
+        let status = self.service.repository().get_job(job_id).await?.status();
+        let ended =
+            matches!(status, CrawlJobStatus::Completed | CrawlJobStatus::Failed | CrawlJobStatus::Cancelled);
+        Ok(ended.then_some(status))
+    }
+}
+
+/// One attempt at one chunk.
+struct Attempt {
+    service: JobChunkingService,
+    processor: Arc<dyn ChunkProcessor>,
+    claimed: Arc<ClaimedChunk>,
+    asked_at: Instant,
+}
+
+impl Attempt {
+    async fn run(self, mut stop: StopSignal) {
+        let progress = ProgressCell::default();
+        let end = tokio::select! {
+            // Work that is done counts, even if stop was said in the same moment.
+            biased;
+            result = self.processor.process(self.claimed.clone(), progress.clone()) => Ok(result),
+            end = hold(&self.service, &self.claimed, self.asked_at, &progress) => Err(end),
+            () = stop.stopped() => Err(HolderEnd::Asked("the worker stops")),
+        };
+        let chunk_id = self.claimed.chunk.id;
+        match end {
+            Ok(Ok(outcome)) => self.complete(outcome).await,
+            Ok(Err(message)) => {
+                tracing::warn!(%chunk_id, message, "chunk failed");
+                self.processor.discard(&self.claimed);
+                let failed = self.service.mark_chunk_failed(self.claimed.as_ref(), Some(&message)).await;
+                self.note("report a failure", failed.map(|_| ()));
+            }
+            Err(HolderEnd::Asked(reason)) => {
+                tracing::debug!(%chunk_id, reason, "chunk is given back");
+                self.processor.discard(&self.claimed);
+                let released = self.service.release(chunk_id, self.claimed.chunk.attempt).await;
+                self.note("give a chunk back", released.map(|_| ()));
+            }
+            Err(HolderEnd::Lost(reason)) => {
+                tracing::warn!(%chunk_id, reason, "chunk is dropped");
+                self.processor.discard(&self.claimed);
+            }
+        }
+    }
+
+    async fn complete(&self, outcome: Outcome) {
+        let deadline = self.asked_at + Duration::from_millis(self.claimed.chunk_timeout_ms.unsigned_abs());
+        loop {
+            let completion = Completion::with_outcome(self.claimed.as_ref(), outcome.clone());
+            match self.service.mark_chunk_completed(completion).await {
+                Ok(chunk) => return self.processor.completed(&chunk).await,
+                // The same attempt may say it again; if the lease is lost meanwhile, the answer will tell.
+                Err(error) if error.is_unavailable() && Instant::now() < deadline => {
+                    tracing::warn!(%error, "cannot report a completed chunk, will try again");
+                    tokio::time::sleep(UNAVAILABLE_PAUSE).await;
+                }
+                Err(error) => {
+                    self.processor.discard(&self.claimed);
+                    return self.note("report a completed chunk", Err(error));
+                }
+            }
+        }
+    }
+
+    fn note(&self, doing: &str, result: Result<(), Error>) {
+        if let Err(error) = result {
+            let chunk_id = self.claimed.chunk.id;
+            tracing::warn!(%chunk_id, %error, "could not {doing}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Why a crawl could not be begun or gone on with.
+
+use std::path::PathBuf;
+
+/// What keeps a crawl from working; single images and chunks that fail are no such error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CrawlError {
+    /// Another process crawls into this folder.
+    #[error("another crawl works in {}", .folder.display())]
+    InUse {
+        /// The dataset's folder.
+        folder: PathBuf,
+    },
+    /// The folder holds a crawl of something else.
+    #[error("{} holds another crawl: {}", .folder.display(), .differences.join("; "))]
+    Differs {
+        /// The dataset's folder.
+        folder: PathBuf,
+        /// What is different, each with both values.
+        differences: Vec<String>,
+    },
+    /// The list, its parts or the output.
+    #[error(transparent)]
+    Images(#[from] ream_images::Error),
+    /// The file system refused.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What is kept about the crawl cannot be read.
+    #[error("{} is damaged: {message}; move the folder away and crawl into a new one", .path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The HTTP client could not be set up.
+    #[error("cannot set up the HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The service or its database.
+    #[error(transparent)]
+    Service(#[from] ream::Error),
+}
+
+impl CrawlError {
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}

@@ -1,0 +1,132 @@
+//! The dataset's folder: one crawl at a time, and always the same one.
+
+use super::error::CrawlError;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The folder within a dataset that holds a crawl's state.
+pub const STATE_DIR: &str = "_ream";
+
+/// A dataset's folder, locked against other crawls until dropped. The system frees the lock when the process dies.
+#[derive(Debug)]
+pub struct CrawlFolder {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl CrawlFolder {
+    /// Makes the folder where it is missing, and locks it.
+    ///
+    /// # Errors
+    /// [`CrawlError::InUse`] while another process holds it; [`CrawlError::Io`].
+    pub fn open(root: &Path) -> Result<Self, CrawlError> {
+        let state = root.join(STATE_DIR);
+        std::fs::create_dir_all(&state).map_err(CrawlError::io("create", &state))?;
+        let path = state.join("lock");
+        let lock =
+            File::options().create(true).append(true).open(&path).map_err(CrawlError::io("open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(CrawlError::InUse { folder: root.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(CrawlError::io("lock", path)(source)),
+        }
+    }
+
+    /// The dataset.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.root.join(STATE_DIR).join("ream.db")
+    }
+
+    /// The parts of the image list, and its rejected rows.
+    pub fn list_dir(&self) -> PathBuf {
+        self.root.join(STATE_DIR).join("list")
+    }
+
+    fn record_path(&self) -> PathBuf {
+        self.root.join(STATE_DIR).join("crawl.json")
+    }
+
+    /// What this folder holds, if a list was taken in already.
+    pub(super) fn record(&self) -> Result<Option<CrawlRecord>, CrawlError> {
+        let path = self.record_path();
+        match std::fs::read(&path) {
+            Ok(bytes) => parse(&path, &bytes).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(CrawlError::io("read", path)(error)),
+        }
+    }
+
+    /// Notes what this folder holds; from here on it is the folder of this crawl.
+    pub(super) fn write_record(&self, record: &CrawlRecord) -> Result<(), CrawlError> {
+        write_json(&self.record_path(), record)
+    }
+}
+
+/// What a folder was begun with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CrawlRecord {
+    /// The list, by its content.
+    pub(super) list_sha256: String,
+    /// Where it was, for messages and for a quick look whether it is still the same.
+    pub(super) list_path: PathBuf,
+    pub(super) list_bytes: u64,
+    pub(super) list_modified_ms: u64,
+    /// Rows taken, which are the job's images.
+    pub(super) accepted: u64,
+    /// Rows left out.
+    pub(super) rejected: u64,
+    /// What decides how rows become images and output.
+    pub(super) settings: OutputSettings,
+}
+
+/// Settings that must stay the same as long as a folder is crawled into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OutputSettings {
+    pub(super) format: String,
+    pub(super) chunk_size: u64,
+    pub(super) url_column: String,
+    pub(super) caption_column: Option<String>,
+}
+
+impl OutputSettings {
+    /// What is different in `other`, each with both values.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        let shown = |column: &Option<String>| column.clone().unwrap_or_else(|| "none".to_owned());
+        [
+            ("output format", self.format.clone(), other.format.clone()),
+            ("chunk size", self.chunk_size.to_string(), other.chunk_size.to_string()),
+            ("URL column", self.url_column.clone(), other.url_column.clone()),
+            ("caption column", shown(&self.caption_column), shown(&other.caption_column)),
+        ]
+        .into_iter()
+        .filter(|(_, here, there)| here != there)
+        .map(|(what, here, there)| format!("its {what} is {here}, not {there}"))
+        .collect()
+    }
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CrawlError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| CrawlError::Damaged { path: path.to_owned(), message: error.to_string() })
+}
+
+/// Writes a file whole or not at all.
+pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), CrawlError> {
+    let unfinished = path.with_extension("json.unfinished");
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&unfinished)?;
+        serde_json::to_writer_pretty(&mut file, value)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        std::fs::rename(&unfinished, path)
+    };
+    write().map_err(CrawlError::io("write", path))
+}

@@ -1,0 +1,42 @@
+//! What a crawl is asked to do.
+
+use crate::fetch::FetchConfig;
+use ream_images::{ListOptions, OutputFormat};
+use std::path::PathBuf;
+
+/// A crawl of one list into one folder.
+#[derive(Debug, Clone)]
+pub struct CrawlOptions {
+    /// The image list.
+    pub list: PathBuf,
+    /// How to read it.
+    pub list_options: ListOptions,
+    /// The dataset's folder; made where it is missing.
+    pub out: PathBuf,
+    /// The shape of the output.
+    pub format: OutputFormat,
+    /// Images per chunk.
+    pub chunk_size: u64,
+    /// Fetches at the same time, all chunks together; at least 1.
+    pub images_in_flight: usize,
+    /// Chunks at the same time; at least 1.
+    pub chunks_in_flight: u32,
+    /// Limits of each fetch.
+    pub fetch: FetchConfig,
+}
+
+impl CrawlOptions {
+    /// The defaults for this list and folder.
+    pub fn new(list: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
+        Self {
+            list: list.into(),
+            list_options: ListOptions::default(),
+            out: out.into(),
+            format: OutputFormat::default(),
+            chunk_size: ream::CHUNK_SIZE,
+            images_in_flight: 64,
+            chunks_in_flight: 4,
+            fetch: FetchConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The work itself: process every chunk, publish every output.
+
+use super::error::CrawlError;
+use super::folder::CrawlFolder;
+use super::options::CrawlOptions;
+use super::summary::CrawlSummary;
+use crate::chunk::{ImageChunks, publish_chunk};
+use crate::claim::{Worker, WorkerConfig, WorkerEnd};
+use crate::fetch::Fetcher;
+use crate::shutdown::StopSignal;
+use crate::tally::Tally;
+use ream::{Duties, JobChunkProgress, JobChunkingService, JobId, TaskId};
+use ream_images::{PartsReader, sweep_staging};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Chunks published per look, when earlier processes left some.
+const PUBLISH_PAGE: u32 = 100;
+
+/// What a crawl found of an earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Resumed {
+    /// Done already.
+    pub completed_chunks: u64,
+    /// Left processing by a process that is gone, put back.
+    pub released_chunks: u64,
+    /// Failed, retried.
+    pub retried_chunks: u64,
+}
+
+/// A crawl that is ready to run.
+pub struct CrawlSession {
+    options: CrawlOptions,
+    folder: CrawlFolder,
+    list: PartsReader,
+    fetcher: Fetcher,
+    service: JobChunkingService,
+    task_id: TaskId,
+    job_id: JobId,
+    resumed: Option<Resumed>,
+    rejected_rows: u64,
+    tally: Tally,
+}
+
+impl CrawlSession {
+    #[expect(clippy::too_many_arguments, reason = "called once, by `prepare`, with all that it prepared")]
+    pub(super) fn new(
+        options: CrawlOptions,
+        folder: CrawlFolder,
+        list: PartsReader,
+        fetcher: Fetcher,
+        service: JobChunkingService,
+        task_id: TaskId,
+        job_id: JobId,
+        resumed: Option<Resumed>,
+        rejected_rows: u64,
+    ) -> Self {
+        let tally = Tally::default();
+        Self { options, folder, list, fetcher, service, task_id, job_id, resumed, rejected_rows, tally }
+    }
+
+    /// What was found of an earlier run; `None` for a new crawl.
+    pub const fn resumed(&self) -> Option<Resumed> {
+        self.resumed
+    }
+
+    /// Rows of the list that take no part.
+    pub const fn rejected_rows(&self) -> u64 {
+        self.rejected_rows
+    }
+
+    /// The dataset's folder.
+    pub fn root(&self) -> &Path {
+        self.folder.root()
+    }
+
+    /// The job in the folder's database.
+    pub const fn job_id(&self) -> JobId {
+        self.job_id
+    }
+
+    /// Images of this run so far; may be asked while it runs.
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The job's chunks and images so far; may be asked while it runs.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn progress(&self) -> Result<JobChunkProgress, CrawlError> {
+        Ok(self.service.get_job_chunk_progress(self.job_id).await?)
+    }
+
+    /// Works until every chunk has ended and every output has its final names, or until stop is said.
+    ///
+    /// # Errors
+    /// [`CrawlError`]: what makes going on impossible. What was done stays; the same crawl again goes on.
+    pub async fn run(&self, stop: StopSignal) -> Result<CrawlSummary, CrawlError> {
+        let repository = self.service.repository().clone();
+        self.publish_all().await?;
+        let images = ImageChunks {
+            dataset: self.folder.root().to_owned(),
+            list: self.list.clone(),
+            format: self.options.format,
+            fetcher: self.fetcher.clone(),
+            images_in_flight: self.options.images_in_flight.max(1),
+            slots: Arc::new(Semaphore::new(self.options.images_in_flight.max(1))),
+            tally: self.tally.clone(),
+            repository: repository.clone(),
+        };
+        let config = WorkerConfig {
+            task_id: self.task_id.clone(),
+            chunks_in_flight: self.options.chunks_in_flight.max(1),
+            job_id: Some(self.job_id),
+        };
+        let duties = Duties::start(repository.clone());
+        let ended = Worker::new(self.service.clone(), Arc::new(images), config).run(stop).await;
+        duties.stop().await;
+        let ended = ended?;
+        self.publish_all().await?;
+        if let WorkerEnd::JobEnded(_) = ended {
+            // Noted here as well, so that the end is announced before the process is gone.
+            repository.announce_ends().await?;
+            // Nothing is in flight and all is published: what is left in there belongs to attempts that came to
+            // nothing.
+            sweep_staging(self.folder.root())?;
+        }
+        let summary = CrawlSummary::read(&self.service, self.job_id, self.rejected_rows, ended).await?;
+        summary.write(self.folder.root())?;
+        Ok(summary)
+    }
+
+    /// Publishes what completed chunks still have staged.
+    async fn publish_all(&self) -> Result<(), CrawlError> {
+        let repository = self.service.repository();
+        loop {
+            let unpublished = repository.list_unpublished(self.job_id, PUBLISH_PAGE).await?;
+            if unpublished.is_empty() {
+                return Ok(());
+            }
+            for chunk in unpublished {
+                let published = publish_chunk(self.folder.root(), repository, &chunk).await;
+                published.map_err(|error| CrawlError::Io {
+                    action: "publish the output of a chunk under",
+                    path: self.folder.root().to_owned(),
+                    source: std::io::Error::other(error),
+                })?;
+            }
+        }
+    }
+}
