@@ -5,7 +5,7 @@
 
 use super::error::{Doing, closed, database_error};
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use ream_core::{Error, Result};
+use ream_core::{DatabaseFault, Error, Result};
 use rusqlite::{Connection, ErrorCode};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
@@ -150,7 +150,11 @@ fn run_group(
     for answer in commits {
         answer(match &committed {
             Ok(()) => Ok(()),
-            Err(error) => Err(database_error("commit", error)),
+            // Whatever kept the group from being committed, each of its calls may be made again.
+            Err(error) => Err(Error::Database {
+                fault: DatabaseFault::Unavailable,
+                message: format!("commit: {error}"),
+            }),
         });
     }
 }
