@@ -145,6 +145,10 @@ pub(crate) struct TableReader {
 impl TableReader {
     pub(crate) fn open(path: &Path, columns: &'static [Column]) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("open", path))?;
+        caught(path, || Self::open_file(file, path, columns))
+    }
+
+    fn open_file(file: File, path: &Path, columns: &'static [Column]) -> Result<Self> {
         let reader = SerializedFileReader::new(file).map_err(|e| failed("read", path, e))?;
         let found = reader.metadata().file_metadata().schema_descr();
         let names: Vec<&str> = found.columns().iter().map(|c| c.name()).collect();
@@ -166,9 +170,11 @@ impl TableReader {
 
     /// Some consecutive rows of one row group, column by column. Gives exactly `rows` of them or an error.
     pub(crate) fn read(&self, group: usize, skip: usize, rows: usize) -> Result<Vec<Cells>> {
-        let group = self.reader.get_row_group(group).map_err(|e| failed("read", &self.path, e))?;
-        let read = |at| self.read_column(group.as_ref(), at, skip, rows);
-        (0..self.columns.len()).map(read).collect()
+        caught(&self.path, || {
+            let group = self.reader.get_row_group(group).map_err(|e| failed("read", &self.path, e))?;
+            let read = |at| self.read_column(group.as_ref(), at, skip, rows);
+            (0..self.columns.len()).map(read).collect()
+        })
     }
 
     fn read_column(&self, group: &dyn RowGroupReader, at: usize, skip: usize, rows: usize) -> Result<Cells> {
@@ -217,6 +223,12 @@ fn read_values<T: DataType>(
     }
     let mut values = values.into_iter();
     Ok(levels.iter().map(|level| if *level > 0 { values.next() } else { None }).collect())
+}
+
+/// Parquet's decoders panic on some damaged files; what they were working on is dropped with the error.
+fn caught<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+    caught.unwrap_or_else(|_| Err(Error::damaged(path, "its contents cannot be decoded")))
 }
 
 /// A full disk must stay recognisable, so what the system said is kept apart from damage.

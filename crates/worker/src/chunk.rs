@@ -5,12 +5,13 @@ use crate::fetch::Fetcher;
 use crate::pack::{FetchedRow, pack};
 use crate::tally::Tally;
 use futures::future::BoxFuture;
-use futures::stream::{self, StreamExt};
-use ream::{ChunkState, ClaimedChunk, JobChunk, JobChunkRepository, Outcome};
-use ream_images::{OutputFormat, PartsReader, Staging, publish};
+use ream::{ChunkState, ClaimedChunk, ImageRange, JobChunk, JobChunkRepository, Outcome};
+use ream_images::{ListRow, OutputFormat, PartsReader, Staging, publish};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::task::AbortOnDropHandle;
 
 /// Fetched images that wait for the packing thread, per chunk.
 const PACK_QUEUE_IMAGES: usize = 8;
@@ -43,34 +44,71 @@ impl ImageChunks {
         let (sender, receiver) = mpsc::channel(PACK_QUEUE_IMAGES);
         let (dataset, format) = (self.dataset.clone(), self.format);
         let packing = blocking(move || pack(&dataset, format, &claimed, range.images(), receiver));
-        let fetching = async move {
-            // In order, so that the output has the same bytes whatever arrives first. The oldest fetch always gets
-            // memory, so a slow image cannot block the ones that it waits for.
-            let mut images = stream::iter(range.iter().zip(rows))
-                .map(|(number, row)| self.fetch(number, row))
-                .buffered(self.images_in_flight);
-            while let Some(image) = images.next().await {
-                let bytes = image.result.as_ref().map_or(0, |fetched| fetched.bytes.len() as u64);
-                if sender.send(image).await.is_err() {
-                    // The packing has ended early and tells why.
-                    return;
-                }
-                progress.image_done(bytes);
-            }
-        };
+        let fetching = self.fetch_in_order(range, rows, sender, progress);
         futures::future::join(fetching, packing).await.1
     }
 
-    async fn fetch(&self, number: u64, row: ream_images::ListRow) -> FetchedRow {
-        // The semaphore is never closed.
-        let _slot = self.slots.acquire().await;
-        let result = self.fetcher.fetch(&row.url).await;
-        match &result {
-            Ok(fetched) => self.tally.count_ok(fetched.bytes.len() as u64),
-            Err(error) => self.tally.count_failed(error.class),
+    /// Fetches side by side, and sends on in order, so that the output has the same bytes whatever arrives first.
+    ///
+    /// Each fetch has its slot before it takes its place in the order of the memory budget, and both are taken in the
+    /// order of the images. So the oldest fetch of all is always at work or next to be packed, and never waits for
+    /// younger ones.
+    async fn fetch_in_order(
+        &self,
+        range: ImageRange,
+        rows: Vec<ListRow>,
+        packing: mpsc::Sender<FetchedRow>,
+        progress: ProgressCell,
+    ) {
+        let mut rows = range.iter().zip(rows).peekable();
+        let mut in_flight: VecDeque<AbortOnDropHandle<FetchedRow>> = VecDeque::new();
+        loop {
+            let more = rows.peek().is_some() && in_flight.len() < self.images_in_flight;
+            let fetched = tokio::select! {
+                slot = self.slots.clone().acquire_owned(), if more => {
+                    // The semaphore is never closed.
+                    if let (Some((number, row)), Ok(slot)) = (rows.next(), slot) {
+                        in_flight.push_back(self.spawn_fetch(number, row, slot));
+                    }
+                    continue;
+                }
+                Some(fetched) = next(&mut in_flight) => fetched,
+                else => return,
+            };
+            let Some(image) = fetched else {
+                // A fetch that panicked: the packing misses an image and fails the chunk.
+                return;
+            };
+            let bytes = image.result.as_ref().map_or(0, |fetched| fetched.bytes.len() as u64);
+            if packing.send(image).await.is_err() {
+                // The packing has ended early and tells why.
+                return;
+            }
+            progress.image_done(bytes);
         }
-        FetchedRow { number, row, result }
     }
+
+    fn spawn_fetch(&self, number: u64, row: ListRow, slot: OwnedSemaphorePermit) -> AbortOnDropHandle<FetchedRow> {
+        let fetching = self.fetcher.fetch(&row.url);
+        let tally = self.tally.clone();
+        // A task of its own goes on while its chunk waits for the packing.
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            let result = fetching.await;
+            drop(slot);
+            match &result {
+                Ok(fetched) => tally.count_ok(fetched.bytes.len() as u64),
+                Err(error) => tally.count_failed(error.class),
+            }
+            FetchedRow { number, row, result }
+        }))
+    }
+}
+
+/// The oldest fetch's end: `None` without any, `Some(None)` when it panicked.
+async fn next(in_flight: &mut VecDeque<AbortOnDropHandle<FetchedRow>>) -> Option<Option<FetchedRow>> {
+    let fetched = in_flight.front_mut()?.await.ok();
+    in_flight.pop_front();
+    Some(fetched)
 }
 
 impl ChunkProcessor for ImageChunks {

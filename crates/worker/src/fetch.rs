@@ -108,14 +108,19 @@ impl Fetcher {
         })
     }
 
-    /// Fetches and checks one image, trying again after transient errors. Callers that need images in order start
-    /// their fetches in that order; then no fetch can wait for memory that a later one holds.
+    /// Fetches and checks one image, trying again after transient errors. The call itself, not the first poll, takes
+    /// a place in the order of the memory budget: callers that need images in order call in that order; then no
+    /// fetch can wait for memory that a later one holds.
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
+    pub fn fetch(&self, url: &str) -> impl Future<Output = Result<Fetched, FetchError>> + Send + use<> {
+        let (fetcher, url, reservation) = (self.clone(), url.to_owned(), self.budget.join());
+        async move { fetcher.try_often(&url, reservation).await }
+    }
+
+    async fn try_often(&self, url: &str, mut reservation: Reservation) -> Result<Fetched, FetchError> {
         let started = Instant::now();
-        let mut reservation = self.budget.join();
         let mut attempt = 1;
         loop {
             let failure = match self.attempt(url, &mut reservation).await {

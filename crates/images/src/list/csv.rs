@@ -80,17 +80,15 @@ impl<R: Read> CsvRows<R> {
 
     /// The next row's fields, in `self.parser`; blank lines are skipped.
     fn next_record(&mut self) -> io::Result<Option<Record>> {
-        // A swallowed line may not swallow further ones: each line is then looked at twice at most.
-        let replayed = !self.replay.is_empty();
-        let first = loop {
-            let line = match self.replay.pop_front() {
-                Some(line) => Some(line),
-                None => self.lines.next_line()?,
+        let (first, replayed) = loop {
+            let (line, replayed) = match self.replay.pop_front() {
+                Some(line) => (Some(line), true),
+                None => (self.lines.next_line()?, false),
             };
             match line {
                 None => return Ok(None),
                 Some(Line { text: Some(text), .. }) if text.trim_ascii().is_empty() => {}
-                Some(line) => break line,
+                Some(line) => break (line, replayed),
             }
         };
         let number = first.number;
@@ -100,29 +98,31 @@ impl<R: Read> CsvRows<R> {
         let mut size = text.len();
         let mut state = self.parser.feed(&text);
         let mut swallowed = VecDeque::new();
-        while let Fed::More = state {
-            let next = if replayed { None } else { self.lines.next_line()? };
-            let fits = |line: &Line| line.text.as_ref().is_some_and(|t| size + t.len() < MAX_LINE_BYTES);
-            match next {
-                Some(line) if fits(&line) => {
-                    let text = line.text.as_deref().unwrap_or_default();
-                    size += text.len() + 1;
-                    state = self.parser.feed(text);
-                    swallowed.push_back(line);
-                }
-                other => {
-                    swallowed.extend(other);
-                    swallowed.append(&mut self.replay);
-                    self.replay = swallowed;
-                    return bad("opens a quote that is not closed in time".to_owned());
-                }
+        let reason = loop {
+            match state {
+                Fed::Done => return Ok(Some(Record::Fields { line: number })),
+                Fed::BareReturn => break "a carriage return without a line feed".to_owned(),
+                Fed::TooMany => break format!("more than {MAX_COLUMNS} columns"),
+                Fed::More => {}
             }
+            let unclosed = || "opens a quote that is not closed in time".to_owned();
+            // A swallowed line may not swallow further ones: each line is then looked at twice at most.
+            let next = if replayed { None } else { self.lines.next_line()? };
+            let Some(line) = next else { break unclosed() };
+            size += line.text.as_ref().map_or(MAX_LINE_BYTES, Vec::len) + 1;
+            if size <= MAX_LINE_BYTES {
+                state = self.parser.feed(line.text.as_deref().unwrap_or_default());
+            }
+            swallowed.push_back(line);
+            if size > MAX_LINE_BYTES {
+                break unclosed();
+            }
+        };
+        // What a bad row had swallowed may be good rows.
+        if !swallowed.is_empty() {
+            self.replay = swallowed;
         }
-        match state {
-            Fed::Done => Ok(Some(Record::Fields { line: number })),
-            Fed::BareReturn => bad("a carriage return without a line feed".to_owned()),
-            Fed::More | Fed::TooMany => bad(format!("more than {MAX_COLUMNS} columns")),
-        }
+        bad(reason)
     }
 }
 

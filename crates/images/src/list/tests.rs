@@ -153,6 +153,22 @@ fn a_quote_that_never_closes_costs_one_row() {
 }
 
 #[test]
+fn a_row_of_several_lines_after_a_replay_is_whole() {
+    let mut list = b"url,caption\nhttp://a.test/1,\"open\n\n".to_vec();
+    list.extend(vec![b'x'; MAX_LINE_BYTES + 1]);
+    list.extend(b"\n\nhttp://a.test/2,\"two\nlines\"\n");
+    let items = short(&read("a.csv", &list).unwrap());
+    assert_eq!(
+        items,
+        [
+            "2 !opens a quote that is not closed in time",
+            "4 !longer than 64 KiB",
+            "6 http://a.test/2 [two\nlines]",
+        ]
+    );
+}
+
+#[test]
 fn quotes_that_open_in_every_line_are_read_once_and_in_order() {
     let rows = 30_000;
     let list = ["url\n".to_owned(), "a\",\"\n".repeat(rows)].concat();

@@ -90,6 +90,22 @@ fn a_damaged_part_is_an_error() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    #[test]
+    fn no_flipped_bit_makes_reading_panic(at in any::<usize>()) {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = tmp.path().join("parts");
+        write(&dir, 10, 25);
+        let path = dir.join("part-00000.parquet");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let bit = at % (bytes.len() * 8);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, &bytes).unwrap();
+        let _ = PartsReader::open(&dir, 10).and_then(|reader| reader.read(range(0, 24)));
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn any_run_of_rows_comes_back(
