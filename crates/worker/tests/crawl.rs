@@ -1,0 +1,213 @@
+//! A whole crawl in one process, against a site on loopback: what is in the folder afterwards, going on, and conflicts.
+
+use axum::Router;
+use axum::extract::{Path as UrlPath, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use ream::{CrawlJobStatus, ErrorClass};
+use ream_images::ledger::{ledger_name, read_ledger};
+use ream_images::{ImageStatus, OutputFormat};
+use ream_worker::address::AddressPolicy;
+use ream_worker::crawl::{CrawlError, CrawlOptions, CrawlSummary, prepare};
+use ream_worker::shutdown::Shutdown;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x00\x00\x00\x00\x00\
+    \x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
+
+/// Serves an image per number; every request takes a permit, so that a test can hold the crawl where it likes.
+struct Site {
+    address: std::net::SocketAddr,
+    permits: Arc<Semaphore>,
+}
+
+async fn image(State(permits): State<Arc<Semaphore>>, UrlPath(number): UrlPath<u64>) -> (StatusCode, Vec<u8>) {
+    permits.acquire().await.unwrap().forget();
+    if number % 10 == 3 {
+        return (StatusCode::NOT_FOUND, Vec::new());
+    }
+    let mut bytes = PIXEL.to_vec();
+    // Behind the end of the picture: makes each file another one.
+    bytes.extend_from_slice(&number.to_be_bytes());
+    (StatusCode::OK, bytes)
+}
+
+async fn site(permits: usize) -> Site {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let permits = Arc::new(Semaphore::new(permits));
+    let router = Router::new().route("/{number}", get(image)).with_state(permits.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    Site { address, permits }
+}
+
+fn write_list(folder: &Path, site: &Site, images: u64) -> PathBuf {
+    let path = folder.join("list.txt");
+    let lines: String = (0..images).map(|n| format!("http://{}/{n}\n", site.address)).collect();
+    std::fs::write(&path, lines).unwrap();
+    path
+}
+
+fn options(list: &Path, out: &Path) -> CrawlOptions {
+    let mut options = CrawlOptions::new(list, out);
+    options.chunk_size = 20;
+    options.fetch.addresses = AddressPolicy::public_only().allow("127.0.0.0/8".parse().unwrap());
+    options
+}
+
+async fn crawl(options: CrawlOptions) -> Result<CrawlSummary, CrawlError> {
+    let (_shutdown, stop) = Shutdown::new();
+    prepare(options, |_, _| {}).await?.run(stop).await
+}
+
+/// Every image number with the name of its file, from the ledgers; each file must be there.
+fn stored(out: &Path, chunks: u64) -> Vec<(u64, Option<String>)> {
+    (0..chunks)
+        .flat_map(|chunk| read_ledger(&out.join(ledger_name(chunk))).unwrap())
+        .map(|row| {
+            assert_eq!(row.status == ImageStatus::Ok, row.file.is_some());
+            (row.image, row.file)
+        })
+        .collect()
+}
+
+fn assert_complete(out: &Path, images: u64, chunks: u64) {
+    let stored = stored(out, chunks);
+    assert_eq!(stored.iter().map(|(image, _)| *image).collect::<Vec<_>>(), (0..images).collect::<Vec<_>>());
+    for (image, file) in stored {
+        assert_eq!(file.is_none(), image % 10 == 3, "image {image}");
+        if let Some(file) = file {
+            let bytes = std::fs::read(out.join(&file)).unwrap();
+            assert!(bytes.ends_with(&image.to_be_bytes()), "{file} is not image {image}");
+        }
+    }
+    assert!(!out.join("_staging").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_becomes_a_dataset_with_an_account_of_every_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(1000).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 50);
+    let summary = crawl(options(&list, &out)).await.unwrap();
+    assert_eq!((summary.status, summary.images_ok), (CrawlJobStatus::Completed, 45));
+    assert_eq!(summary.images_failed.get(&ErrorClass::Http4xx), Some(&5));
+    assert_complete(&out, 50, 3);
+    let written: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("dataset.json")).unwrap()).unwrap();
+    assert_eq!(written["images_ok"], 45);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_crawl_again_changes_nothing_and_fetches_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(50).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 50);
+    let first = crawl(options(&list, &out)).await.unwrap();
+    assert_eq!(site.permits.available_permits(), 0);
+    let again = crawl(options(&list, &out)).await.unwrap();
+    assert_eq!(first, again);
+    assert_complete(&out, 50, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_crawl_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(25).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 100);
+    let mut slow = options(&list, &out);
+    (slow.images_in_flight, slow.chunks_in_flight) = (4, 1);
+    let session = prepare(slow.clone(), |_, _| {}).await.unwrap();
+    let (shutdown, stop) = Shutdown::new();
+    let (summary, ()) = tokio::join!(session.run(stop), async {
+        // 25 permits: the first chunk of 20 gets through, the second cannot.
+        while session.progress().await.unwrap().completed_chunks == 0 {
+            tokio::task::yield_now().await;
+        }
+        shutdown.stop();
+    });
+    let summary = summary.unwrap();
+    assert!(summary.stopped && summary.completed_chunks == 1, "{summary:?}");
+    drop(session);
+    site.permits.add_permits(1000);
+    let summary = crawl(slow).await.unwrap();
+    assert_eq!((summary.status, summary.images_ok), (CrawlJobStatus::Completed, 90));
+    assert_complete(&out, 100, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_was_completed_but_not_published_is_published_by_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(1000).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 20);
+    crawl(options(&list, &out)).await.unwrap();
+    // As if the process had died between completion and publishing.
+    let staging = out.join("_staging/1-1");
+    std::fs::create_dir_all(&staging).unwrap();
+    for name in ["00000".to_owned(), ledger_name(0)] {
+        std::fs::rename(out.join(&name), staging.join(&name)).unwrap();
+    }
+    let database = rusqlite::Connection::open(out.join("_ream/ream.db")).unwrap();
+    assert_eq!(database.execute("UPDATE job_chunks SET unpublished = 1", []).unwrap(), 1);
+    drop(database);
+    crawl(options(&list, &out)).await.unwrap();
+    assert_complete(&out, 20, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_list_or_other_settings_are_a_conflict_that_names_the_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(1000).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 20);
+    crawl(options(&list, &out)).await.unwrap();
+    let mut other = options(&list, &out);
+    (other.format, other.chunk_size) = (OutputFormat::Webdataset, 10);
+    let error = crawl(other).await.unwrap_err();
+    assert!(matches!(&error, CrawlError::Differs { differences, .. } if differences.len() == 2), "{error}");
+    assert!(error.to_string().contains("output format is files, not webdataset"), "{error}");
+    let list = write_list(folder.path(), &site, 21);
+    let error = crawl(options(&list, &out)).await.unwrap_err();
+    assert!(error.to_string().contains("other content"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_folder_has_one_crawl_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(1000).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 20);
+    let first = prepare(options(&list, &out), |_, _| {}).await.unwrap();
+    assert!(matches!(crawl(options(&list, &out)).await, Err(CrawlError::InUse { .. })));
+    drop(first);
+    crawl(options(&list, &out)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webdataset_has_every_image_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(1000).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 50);
+    let mut options = options(&list, &out);
+    options.format = OutputFormat::Webdataset;
+    crawl(options).await.unwrap();
+    let mut seen = Vec::new();
+    for shard in 0..3 {
+        let mut tar = tar::Archive::new(std::fs::File::open(out.join(format!("{shard:05}.tar"))).unwrap());
+        for entry in tar.entries().unwrap() {
+            let name = entry.unwrap().path().unwrap().display().to_string();
+            seen.extend(name.strip_suffix(".gif").map(|stem| stem.parse::<u64>().unwrap()));
+        }
+    }
+    assert_eq!(seen, (0..50).filter(|n| n % 10 != 3).collect::<Vec<u64>>());
+    assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 45);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_not_there_leaves_no_folder_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let error = crawl(options(&folder.path().join("missing.txt"), &out)).await.unwrap_err();
+    assert!(error.to_string().contains("missing.txt") && !out.exists(), "{error}");
+}
