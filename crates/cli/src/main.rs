@@ -1,1 +1,75 @@
-fn main() {}
+//! The command line of Ream: data on standard output, talk on standard error, exit codes as in `exit.rs`.
+
+mod args;
+mod commands;
+mod context;
+mod exit;
+mod failure;
+mod output;
+mod settings;
+
+use args::Cli;
+use context::Context;
+use exit::Exit;
+use failure::{Failure, Result};
+use output::Output;
+use settings::{DatabaseSettings, Layers, OutputSettings, Settings};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    let early = args::Early::look(&words);
+    let mut out = Output::new(early.json, early.quiet, early.color);
+    let exit = match args::parse(&words, early.color) {
+        Ok(cli) => start(cli, &mut out).unwrap_or_else(|failure| {
+            out.failure(&failure);
+            failure.exit
+        }),
+        Err(error) => {
+            out.parser_says(&error);
+            if error.use_stderr() { Exit::Usage } else { Exit::Success }
+        }
+    };
+    exit.into()
+}
+
+fn start(cli: Cli, out: &mut Output) -> Result<Exit> {
+    if let Some(exit) = commands::without_settings(&cli.command, out)? {
+        return Ok(exit);
+    }
+    let layers = Layers::read(cli.global.config.clone())?;
+    let settings = Settings {
+        output: OutputSettings::load(&layers, cli.global.color, cli.global.log())?,
+        database: DatabaseSettings::load(&layers, cli.global.database.as_deref())?,
+        layers,
+    };
+    out.set_color(settings.output.color.value);
+    log_to_stderr(&settings.output.log.value, out.stderr_color());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::internal(format!("cannot start threads: {error}")))?;
+    let context = Context::new(out, &settings);
+    let ends_itself = commands::ends_itself(&cli.command);
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = Box::pin(commands::run(cli.command, &context)) => ended,
+            // Whatever the command was in the middle of, the database holds either all of it or nothing.
+            Ok(()) = tokio::signal::ctrl_c(), if !ends_itself => Err(Failure::interrupted()),
+        }
+    });
+    // A thread may still wait for an answer on the terminal; it ends with the process.
+    runtime.shutdown_background();
+    let exit = ended?;
+    out.flush()?;
+    Ok(exit)
+}
+
+fn log_to_stderr(filter: &str, ansi: bool) {
+    // Checked when the setting was read.
+    let Ok(filter) = filter.parse::<tracing_subscriber::EnvFilter>() else { return };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .log_internal_errors(false)
+        .init();
+}

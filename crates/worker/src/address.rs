@@ -1,7 +1,7 @@
 //! Which addresses may be dialled. Whoever writes a list chooses the URLs, so without this table a crawl could be
 //! pointed at the machine's own network.
 
-use ipnet::IpNet;
+pub use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Public addresses only, plus the networks that were allowed by name. Fails closed: IPv6 outside the global

@@ -1,0 +1,236 @@
+//! `ream crawl`: from a list to a dataset in one folder; the same command again goes on.
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::output::{Output, Paint, fields, text};
+use crate::settings::{CrawlFlags, CrawlSettings, JobFlags, JobSettings};
+use ream::CrawlJobStatus;
+use ream_worker::crawl::{
+    CrawlError, CrawlOptions, CrawlSession, CrawlSummary, ListOptions, STATE_DIR, prepare,
+};
+use ream_worker::shutdown::{Shutdown, StopSignal};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often the progress bar looks.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Crawl a list of image URLs into a folder
+///
+/// The folder holds everything, the state included: the same command again goes on where the last one ended, however
+/// it ended. Only public addresses are fetched, unless `--allow-net` names others.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ream crawl urls.txt --out photos/
+  ream crawl pets.csv --out pets/ --url-col link --caption-col title --format webdataset
+  ream crawl intranet.txt --out intranet/ --allow-net 10.20.0.0/16")]
+pub(crate) struct CrawlArgs {
+    /// The list: .txt with a URL per line, or .csv with a heading
+    #[arg(value_name = "LIST")]
+    pub(crate) list: PathBuf,
+    /// The dataset's folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The csv column with the URL
+    #[arg(long, value_name = "NAME", default_value = "url")]
+    pub(crate) url_col: String,
+    /// The csv column with the caption [default: `caption` where there is one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) caption_col: Option<String>,
+    /// Images per chunk [default: 500]
+    #[arg(long, value_name = "IMAGES", value_parser = crate::args::chunk_size)]
+    pub(crate) chunk_size: Option<u64>,
+    /// End with exit code 1 if a single image failed
+    #[arg(long)]
+    pub(crate) fail_on_image_errors: bool,
+    #[command(flatten)]
+    pub(crate) fetching: CrawlFlags,
+}
+
+pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> {
+    let layers = &context.settings.layers;
+    let settings = CrawlSettings::load(layers, &args.fetching)?;
+    let jobs = JobSettings::load(layers, &JobFlags { priority: None, chunk_size: args.chunk_size })?;
+    let mut options = CrawlOptions::new(&args.list, &args.out);
+    options.list_options = ListOptions { url_column: args.url_col, caption_column: args.caption_col };
+    options.format = settings.format.value;
+    options.chunk_size = jobs.chunk_size.value;
+    options.images_in_flight = settings.images_in_flight.value;
+    options.chunks_in_flight = settings.chunks_in_flight.value;
+    options.fetch = settings.fetch();
+    let summary = crawl(options, context.out).await?;
+    tell(&summary, &args.out, context.out)?;
+    let failed_images = args.fail_on_image_errors && summary.images_failed_total() > 0;
+    match summary.status {
+        CrawlJobStatus::Completed if failed_images => Ok(Exit::Incomplete),
+        CrawlJobStatus::Completed => Ok(Exit::Success),
+        _ if summary.stopped => {
+            let told = format!(
+                "interrupted after {} of {} chunks; what was done is saved",
+                summary.completed_chunks, summary.total_chunks
+            );
+            Err(Failure::interrupted_with(told).hint("the same command goes on from here"))
+        }
+        _ => Ok(Exit::Incomplete),
+    }
+}
+
+/// Prepares and runs a crawl with a progress bar, until it has ended or a signal stops it.
+pub(crate) async fn crawl(options: CrawlOptions, out: &Output) -> Result<CrawlSummary> {
+    let bar = out.bytes_bar(format!("reading {}", options.list.display()));
+    let reading = bar.clone();
+    let session = prepare(options, move |read, total| {
+        reading.set_length(total);
+        reading.set_position(read);
+    });
+    // Nothing is lost by ending here: what is not taken in whole does not count.
+    let session = tokio::select! {
+        session = session => session?,
+        () = signalled() => return Err(Failure::interrupted()),
+    };
+    bar.finish_and_clear();
+    greet(&session, out);
+    let (shutdown, stop) = Shutdown::new();
+    let told = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let listening = tokio::spawn(stop_at_signal(shutdown, told.clone()));
+    let summary = tokio::select! {
+        summary = session.run(stop.clone()) => summary,
+        failure = show_progress(&session, stop, told, out) => return Err(failure),
+    };
+    listening.abort();
+    Ok(summary?)
+}
+
+/// The first signal asks for an orderly end, the second ends at once: leases then run out by themselves.
+async fn stop_at_signal(shutdown: Shutdown, told: Arc<std::sync::atomic::AtomicBool>) {
+    signalled().await;
+    shutdown.stop();
+    told.store(true, std::sync::atomic::Ordering::SeqCst);
+    // Keeps the switch, so that dropping it is not taken for another stop.
+    std::future::pending::<()>().await;
+}
+
+/// Ctrl-C or a service manager's request to end.
+async fn signalled() {
+    let ctrl_c = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            tokio::select! {
+                _ = ctrl_c => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = ctrl_c.await;
+}
+
+fn greet(session: &CrawlSession, out: &Output) {
+    if session.rejected_rows() > 0 {
+        let rejects = session.root().join(STATE_DIR).join("list/rejects.jsonl");
+        out.warning(format_args!(
+            "{} of the list rejected: `{}` says which and why",
+            text::count(session.rejected_rows(), "row"),
+            text::printable(&rejects.display().to_string())
+        ));
+    }
+    if let Some(found) = session.resumed() {
+        out.note(format_args!(
+            "going on: {} done before, {} put back, {} tried again",
+            text::count(found.completed_chunks, "chunk"),
+            found.released_chunks,
+            found.retried_chunks
+        ));
+    }
+}
+
+/// Shows the crawl until it ends elsewhere; only a second signal ends it here.
+async fn show_progress(
+    session: &CrawlSession,
+    stop: StopSignal,
+    told: Arc<std::sync::atomic::AtomicBool>,
+    out: &Output,
+) -> Failure {
+    let started = Instant::now();
+    let Ok(first) = session.progress().await else { return std::future::pending().await };
+    let bar = out.bar(first.total_chunks.unsigned_abs());
+    bar.set_position(first.completed_chunks.unsigned_abs());
+    let mut stopping = false;
+    loop {
+        let tally = session.tally().snapshot();
+        let seconds = started.elapsed().as_secs_f64().max(0.001);
+        if let Ok(progress) = session.progress().await {
+            bar.set_position(progress.completed_chunks.unsigned_abs());
+            let failed: Vec<String> =
+                tally.failed.iter().map(|(class, count)| format!("{class} {count}")).collect();
+            bar.set_message(format!(
+                "{} images, {:.0}/s, {:.1} MB/s{}{}{}",
+                tally.images(),
+                tally.images() as f64 / seconds,
+                tally.bytes as f64 / 1e6 / seconds,
+                progress.eta.map_or_else(String::new, |eta| format!(", done at {}", text::time(eta))),
+                if failed.is_empty() { "" } else { "  " },
+                failed.join(" ")
+            ));
+        }
+        if stop.is_stopped() && !stopping {
+            stopping = true;
+            if told.load(std::sync::atomic::Ordering::SeqCst) {
+                bar.suspend(|| out.note("stopping: chunks in work are given back (again to end at once)"));
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            () = signalled(), if stopping => return Failure::interrupted(),
+        }
+    }
+}
+
+pub(crate) fn tell(summary: &CrawlSummary, folder: &Path, out: &Output) -> Result<()> {
+    if out.is_json() {
+        return out.document(summary);
+    }
+    let status = out.paint(if summary.is_complete() { Paint::Green } else { Paint::Yellow }, summary.status);
+    let mut lines = vec![
+        ("status", status),
+        ("chunks", format!("{} of {} completed", summary.completed_chunks, summary.total_chunks)),
+        ("images", format!("{} of {} stored", summary.images_ok, summary.images)),
+        ("bytes", format!("{} ({:.1} MB)", summary.bytes, summary.bytes as f64 / 1e6)),
+    ];
+    if !summary.images_failed.is_empty() {
+        let classes: Vec<String> =
+            summary.images_failed.iter().map(|(class, count)| format!("{count:>6} {class}")).collect();
+        lines.push(("failed", format!("{}\n{}", summary.images_failed_total(), classes.join("\n"))));
+    }
+    for failure in &summary.failures {
+        lines.push(("failed chunk", format!("{}: {}", failure.chunk_index, text::printable(&failure.error))));
+    }
+    lines.push(("dataset", text::printable(&folder.display().to_string())));
+    fields(out, &lines)?;
+    if summary.images_failed_total() > 0 {
+        out.hint("the ledgers (`*.ledger.parquet`) tell the reason for each image that failed");
+    }
+    if summary.failed_chunks > 0 && !summary.stopped {
+        out.hint("the same command tries failed chunks again");
+    }
+    Ok(())
+}
+
+impl From<CrawlError> for Failure {
+    fn from(error: CrawlError) -> Self {
+        let told = error.to_string();
+        match error {
+            CrawlError::Service(error) => Self::from(error),
+            CrawlError::InUse { .. } => Self::conflict("in_use", told).hint("wait for it, or stop it first"),
+            CrawlError::Differs { .. } => Self::conflict("other_crawl", told)
+                .hint("`--out` another folder, or ask with the list and settings it was begun with"),
+            CrawlError::Images(error) if error.is_bad_input() => Self::usage(told),
+            CrawlError::Io { action: "read the list", .. } => Self::usage(told),
+            _ => Self::io(told),
+        }
+    }
+}

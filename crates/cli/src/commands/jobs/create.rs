@@ -1,0 +1,120 @@
+//! `ream jobs create` and `ream jobs start`.
+
+use crate::args;
+use crate::context::{Context, Session};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::output::text;
+use crate::settings::{JobFlags, JobSettings, PolicyFlags, PolicySettings};
+use clap::{Args, ValueEnum};
+use ream::{CrawlJob, Executor, JobId, NewCrawlJob, Priority};
+
+/// Create a job, and the database where it is missing
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  ream jobs create --name photos --images 2500 --start
+  ream jobs create --name laion --images 5850000000 --priority 7 --executor celery
+  ream jobs create --name slow-sites --images 9000 --lease-s 60 --heartbeat-s 20 --max-retries 10
+
+JSON: the job.")]
+pub(crate) struct CreateArgs {
+    /// A name for people; need not be unique
+    #[arg(long)]
+    name: String,
+    /// How many images, numbered from 0
+    #[arg(long, value_name = "N", value_parser = args::images, allow_negative_numbers = true)]
+    images: u64,
+    /// 0 to 10, higher is more urgent [default: 5]
+    #[arg(long, value_name = "PRIORITY", value_parser = args::priority, allow_negative_numbers = true)]
+    priority: Option<Priority>,
+    /// Images per chunk [default: 500]
+    #[arg(long, value_name = "S", value_parser = args::chunk_size, allow_negative_numbers = true)]
+    chunk_size: Option<u64>,
+    /// Who processes the chunks
+    #[arg(long, value_enum, default_value = "external")]
+    executor: ExecutorArg,
+    /// Create the chunks at once, so that workers can take them
+    #[arg(long)]
+    start: bool,
+    #[command(flatten)]
+    policy: PolicyFlags,
+}
+
+/// Ream's own workers need an image list, which this command does not take.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ExecutorArg {
+    /// Programs that call the service
+    External,
+    /// Celery workers, through a broker
+    Celery,
+}
+
+pub(super) async fn run(args: CreateArgs, cx: &Context<'_>) -> Result<Exit> {
+    let flags = JobFlags { priority: args.priority, chunk_size: args.chunk_size };
+    let settings = JobSettings::load(&cx.settings.layers, &flags)?;
+    let policy = PolicySettings::load(&cx.settings.layers, &args.policy)?.policy()?;
+    let mut new = NewCrawlJob::named(args.name);
+    new.max_images = Some(args.images);
+    new.priority = settings.priority.value;
+    new.chunk_size = settings.chunk_size.value;
+    new.executor = Some(match args.executor {
+        ExecutorArg::External => Executor::External,
+        ExecutorArg::Celery => Executor::Celery,
+    });
+    new.policy = policy;
+    // Before the database is made: a slip of the hand should not leave one behind.
+    new.validate().map_err(|error| {
+        Failure::from(error).rename_fields(|field| match field {
+            "name" => Some("--name".to_owned()),
+            "max_images" => Some("--images".to_owned()),
+            "chunk_size" => Some(settings.chunk_size.name()),
+            _ => None,
+        })
+    })?;
+    let session = cx.create().await?;
+    let mut job = session.jobs.create_crawl_job(new).await?;
+    if args.start {
+        job = start_job(&job, &session, cx).await?;
+    }
+    if cx.out.is_json() {
+        cx.out.document(&job)?;
+        return Ok(Exit::Success);
+    }
+    let images = text::count(args.images, "image");
+    let name = text::printable(&job.name);
+    cx.out.line(format_args!("job {} `{name}` created: {images}{}", job.id, chunks_told(&job)))?;
+    if !args.start {
+        cx.out.hint(format_args!("`ream jobs start {}` creates its chunks", job.id));
+    }
+    Ok(Exit::Success)
+}
+
+pub(super) async fn start(job_id: JobId, cx: &Context<'_>) -> Result<Exit> {
+    let session = cx.open().await?;
+    let before = session.jobs.get_crawl_job(job_id).await?;
+    let job = start_job(&before, &session, cx).await?;
+    if cx.out.is_json() {
+        cx.out.document(&job)?;
+    } else if before.counters.total_chunks > 0 {
+        cx.out.line(format_args!("job {job_id} was started before{}", chunks_told(&job)))?;
+    } else {
+        cx.out.line(format_args!("job {job_id} started{}", chunks_told(&job)))?;
+    }
+    Ok(Exit::Success)
+}
+
+async fn start_job(job: &CrawlJob, session: &Session, cx: &Context<'_>) -> Result<CrawlJob> {
+    let spinner = cx.out.spinner(format!("creating the chunks of job {}", job.id));
+    let started = session.jobs.start(job.id).await;
+    spinner.finish_and_clear();
+    started?;
+    Ok(session.jobs.get_crawl_job(job.id).await?)
+}
+
+fn chunks_told(job: &CrawlJob) -> String {
+    match job.counters.total_chunks {
+        0 => String::new(),
+        chunks => format!(", {}", text::count(chunks, "chunk")),
+    }
+}

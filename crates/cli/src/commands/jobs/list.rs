@@ -1,0 +1,93 @@
+//! `ream jobs list`.
+
+use crate::args::{self, PageArgs};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Result;
+use crate::output::{Align, Cell, Table, text};
+use clap::Args;
+use ream::{CrawlJob, CrawlJobStatus, JobFilter};
+
+/// The longest name shown in the table; JSON has all of it.
+const NAME_CHARS: usize = 40;
+
+/// List jobs, newest first
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  ream jobs list
+  ream jobs list --status failed
+  ream jobs list --all --json
+
+JSON: one job per line, without task ids. The cursor of the next page goes to standard error as
+{\"next\": …}.")]
+pub(crate) struct ListArgs {
+    /// Only jobs that stand there
+    #[arg(long, value_parser = args::job_status())]
+    status: Option<CrawlJobStatus>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+pub(super) async fn run(args: ListArgs, cx: &Context<'_>) -> Result<Exit> {
+    let Some(session) = cx.open_if_made().await? else {
+        cx.out.note(format_args!("no jobs: there is no database `{}` yet", cx.settings.database.url.value));
+        cx.out.hint("`ream jobs create` makes it; `--database sqlite:PATH` names another");
+        return Ok(Exit::Success);
+    };
+    let mut table = Table::new(&[
+        ("ID", Align::Right),
+        ("NAME", Align::Left),
+        ("STATUS", Align::Left),
+        ("PRIORITY", Align::Right),
+        ("IMAGES", Align::Right),
+        ("CHUNKS", Align::Right),
+        ("ACTIVE", Align::Right),
+        ("COMPLETED", Align::Right),
+        ("FAILED", Align::Right),
+        ("CREATED", Align::Left),
+    ]);
+    let mut request = args.page.request()?;
+    let mut jobs = 0;
+    loop {
+        let page = session.jobs.list_crawl_jobs(JobFilter { status: args.status }, request).await?;
+        jobs += page.items.len();
+        if cx.out.is_json() {
+            page.items.iter().try_for_each(|job| cx.out.document(job))?;
+        } else {
+            page.items.iter().for_each(|job| add(&mut table, job));
+            table.show(cx.out)?;
+        }
+        match page.next {
+            Some(next) if args.page.all => request = request.at(Some(next)),
+            next => {
+                cx.out.next_page(next);
+                break;
+            }
+        }
+    }
+    if jobs == 0 && !cx.out.is_json() {
+        match args.status {
+            Some(status) => cx.out.note(format_args!("no job is {status}")),
+            None => cx.out.note("no jobs"),
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn add(table: &mut Table, job: &CrawlJob) {
+    let c = &job.counters;
+    let status = job.status();
+    table.row([
+        job.id.to_string().into(),
+        text::cut(&job.name, NAME_CHARS).into(),
+        Cell::painted(status.as_str(), text::job_paint(status)),
+        job.priority.to_string().into(),
+        job.max_images.map_or_else(|| "-".to_owned(), |images| images.to_string()).into(),
+        c.total_chunks.to_string().into(),
+        c.active_chunks.to_string().into(),
+        c.completed_chunks.to_string().into(),
+        c.failed_chunks.to_string().into(),
+        text::time(job.created_at).into(),
+    ]);
+}

@@ -1,0 +1,248 @@
+//! Settings: flags over `REAM_*` variables over `ream.toml` over defaults. Each remembers where it came from.
+//!
+//! A setting is one line in [`KEYS`] and one field of the struct of its concern, which reads it with [`Layers::pick`].
+//! Its variable follows from its key: `watch.interval_ms` is `REAM_WATCH_INTERVAL_MS`.
+
+mod concerns;
+mod crawl;
+mod file;
+mod nearest;
+mod policy;
+
+pub(crate) use concerns::{
+    ColorWhen, DatabaseSettings, JobFlags, JobSettings, OutputSettings, WatchSettings,
+};
+pub(crate) use crawl::{CrawlFlags, CrawlSettings};
+pub(crate) use policy::{PolicyFlags, PolicySettings};
+
+use crate::failure::{Failure, Result};
+use file::{FileValues, read_file};
+use ream::Error;
+use std::path::PathBuf;
+
+/// A setting's name in `ream.toml`, and its flag.
+pub(crate) struct Key {
+    /// `table.key`, as in `ream.toml`.
+    pub(crate) name: &'static str,
+    /// The flag that overrides it.
+    pub(crate) flag: &'static str,
+}
+
+const fn key(name: &'static str, flag: &'static str) -> Key {
+    Key { name, flag }
+}
+
+/// Every setting there is; what else stands in `ream.toml` is an error.
+pub(crate) const KEYS: &[Key] = &[
+    key("database", "--database"),
+    key("color", "--color"),
+    key("log", "--quiet or --verbose"),
+    key("watch.interval_ms", "--interval-ms"),
+    key("jobs.priority", "--priority"),
+    key("jobs.chunk_size", "--chunk-size"),
+    key("crawl.format", "--format"),
+    key("crawl.allow_net", "--allow-net"),
+    key("crawl.images_in_flight", "--images-in-flight"),
+    key("crawl.chunks_in_flight", "--chunks-in-flight"),
+    key("crawl.timeout_s", "--timeout-s"),
+    key("crawl.max_bytes", "--max-bytes"),
+    key("crawl.user_agent", "--user-agent"),
+    key("policy.heartbeat_interval_s", "--heartbeat-s"),
+    key("policy.lease_duration_s", "--lease-s"),
+    key("policy.chunk_timeout_s", "--chunk-timeout-s"),
+    key("policy.job_deadline_s", "--deadline-s"),
+    key("policy.max_retries", "--max-retries"),
+    key("policy.backoff_initial_s", "--backoff-s"),
+    key("policy.backoff_max_s", "--backoff-max-s"),
+    key("policy.redispatch_after_s", "--redispatch-after-s"),
+];
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The command line.
+    Flag(&'static str),
+    /// A variable.
+    Env(String),
+    /// A line of the settings file.
+    File { path: PathBuf, line: usize },
+    /// Nobody said anything.
+    Default,
+}
+
+impl Source {
+    /// The layer, in JSON.
+    pub(crate) const fn layer(&self) -> &'static str {
+        match self {
+            Self::Flag(_) => "flag",
+            Self::Env(_) => "env",
+            Self::File { .. } => "file",
+            Self::Default => "default",
+        }
+    }
+
+    /// Flag, variable or line; `None` for a default.
+    pub(crate) fn place(&self) -> Option<String> {
+        match self {
+            Self::Flag(flag) => Some((*flag).to_owned()),
+            Self::Env(name) => Some(name.clone()),
+            Self::File { path, line } => Some(format!("{}:{line}", path.display())),
+            Self::Default => None,
+        }
+    }
+
+    /// How a message calls the value of `key` that came from here.
+    fn names(&self, key: &str) -> String {
+        match self {
+            Self::Flag(flag) => (*flag).to_owned(),
+            Self::Env(name) => name.clone(),
+            Self::File { path, line } => format!("{key} ({}:{line})", path.display()),
+            Self::Default => key.to_owned(),
+        }
+    }
+}
+
+/// A value, and where it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting<T> {
+    /// What counts.
+    pub(crate) value: T,
+    /// Which layer said so.
+    pub(crate) source: Source,
+    key: &'static str,
+}
+
+impl<T> Setting<T> {
+    /// What the user calls this setting.
+    pub(crate) fn name(&self) -> String {
+        self.source.names(self.key)
+    }
+
+    fn row(&self, shown: impl std::fmt::Display) -> Row {
+        Row { key: self.key, value: shown.to_string(), source: self.source.clone() }
+    }
+}
+
+/// One line of `ream config`.
+pub(crate) struct Row {
+    pub(crate) key: &'static str,
+    pub(crate) value: String,
+    pub(crate) source: Source,
+}
+
+/// The layers below the flags.
+pub(crate) struct Layers {
+    file: FileValues,
+}
+
+/// Reads a value from text; the error says what is allowed.
+pub(crate) type Parse<T> = fn(&str) -> ream::Result<T>;
+
+impl Layers {
+    /// Reads the settings file: `path` or `REAM_CONFIG`, which must exist, else `ream.toml`, which may.
+    ///
+    /// # Errors
+    /// Usage: the file cannot be read, is no TOML or has unknown keys.
+    pub(crate) fn read(path: Option<PathBuf>) -> Result<Self> {
+        let named =
+            path.or_else(|| std::env::var_os("REAM_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from));
+        let must_exist = named.is_some();
+        let path = named.unwrap_or_else(|| "ream.toml".into());
+        Ok(Self { file: read_file(path, must_exist)? })
+    }
+
+    /// The value that counts: the flag's, else the variable's, else the file's, else the default.
+    ///
+    /// # Errors
+    /// Validation, naming the place: the text of that layer is no such value.
+    pub(crate) fn pick<T>(
+        &self,
+        name: &'static str,
+        flag: Option<T>,
+        parse: Parse<T>,
+        default: T,
+    ) -> Result<Setting<T>> {
+        let key = KEYS.iter().find(|key| key.name == name);
+        debug_assert!(key.is_some(), "`{name}` is missing from KEYS");
+        if let Some(value) = flag {
+            let flag = key.map_or("a flag", |key| key.flag);
+            return Ok(Setting { value, source: Source::Flag(flag), key: name });
+        }
+        let variable = variable(name);
+        let (text, source) = match (std::env::var_os(&variable), self.file.get(name)) {
+            // An empty variable is how many tools say "not set".
+            (Some(text), _) if !text.is_empty() => {
+                (text.to_string_lossy().into_owned(), Source::Env(variable))
+            }
+            (_, Some((text, line))) => {
+                (text.to_owned(), Source::File { path: self.file.path().to_owned(), line })
+            }
+            _ => return Ok(Setting { value: default, source: Source::Default, key: name }),
+        };
+        let value = parse(&text).map_err(|error| {
+            let called = source.names(name);
+            Failure::from(error).rename_fields(|_| Some(called.clone()))
+        })?;
+        Ok(Setting { value, source, key: name })
+    }
+}
+
+/// The variable of a key.
+fn variable(key: &str) -> String {
+    format!("REAM_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// Reads a whole number; `allowed` says which.
+pub(crate) fn number<T: std::str::FromStr>(text: &str, allowed: &str) -> ream::Result<T> {
+    text.parse().map_err(|_| Error::invalid("number", format!("{text:?}"), allowed))
+}
+
+/// The settings that every command has.
+pub(crate) struct Settings {
+    /// For what a command's own flags decide.
+    pub(crate) layers: Layers,
+    /// Where state lives.
+    pub(crate) database: DatabaseSettings,
+    /// What is shown.
+    pub(crate) output: OutputSettings,
+}
+
+impl Settings {
+    /// Every setting with its source, in the order of [`KEYS`].
+    ///
+    /// # Errors
+    /// Validation: a variable or a line of the file has a bad value.
+    pub(crate) fn rows(&self) -> Result<Vec<Row>> {
+        let layers = &self.layers;
+        let mut rows = self.database.rows();
+        rows.extend(self.output.rows());
+        rows.extend(WatchSettings::load(layers, None)?.rows());
+        rows.extend(JobSettings::load(layers, &JobFlags::default())?.rows());
+        rows.extend(CrawlSettings::load(layers, &CrawlFlags::default())?.rows());
+        rows.extend(PolicySettings::load(layers, &PolicyFlags::default())?.rows());
+        Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_row_and_every_row_a_key() {
+        let layers = Layers { file: FileValues::default() };
+        let settings = Settings {
+            database: DatabaseSettings::load(&layers, None).unwrap(),
+            output: OutputSettings::load(&layers, None, None).unwrap(),
+            layers,
+        };
+        let rows: Vec<_> = settings.rows().unwrap().iter().map(|row| row.key).collect();
+        let keys: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+        assert_eq!(rows, keys);
+    }
+
+    #[test]
+    fn a_variable_is_named_after_its_key() {
+        assert_eq!(variable("watch.interval_ms"), "REAM_WATCH_INTERVAL_MS");
+    }
+}
