@@ -205,9 +205,13 @@ async fn a_webdataset_has_every_image_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_that_is_not_there_leaves_no_folder_behind() {
+async fn a_list_that_is_not_there_or_of_no_use_leaves_no_folder_behind() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let error = crawl(options(&folder.path().join("missing.txt"), &out)).await.unwrap_err();
     assert!(error.to_string().contains("missing.txt") && !out.exists(), "{error}");
+    let list = folder.path().join("useless.txt");
+    std::fs::write(&list, "no URL\n").unwrap();
+    let error = crawl(options(&list, &out)).await.unwrap_err();
+    assert!(error.to_string().contains("no usable row") && !out.exists(), "{error}");
 }

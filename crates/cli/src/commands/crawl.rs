@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Output, Paint, fields, text};
-use crate::settings::{CrawlFlags, CrawlSettings, JobFlags, JobSettings};
+use crate::settings::{CrawlFlags, CrawlSettings, JobFlags, JobSettings, Source};
 use ream::CrawlJobStatus;
 use ream_worker::crawl::{
     CrawlError, CrawlOptions, CrawlSession, CrawlSummary, ListOptions, STATE_DIR, prepare,
@@ -51,6 +51,7 @@ pub(crate) struct CrawlArgs {
 }
 
 pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> {
+    check_database(context)?;
     let layers = &context.settings.layers;
     let settings = CrawlSettings::load(layers, &args.fetching)?;
     let jobs = JobSettings::load(layers, &JobFlags { priority: None, chunk_size: args.chunk_size })?;
@@ -75,6 +76,15 @@ pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> 
             Err(Failure::interrupted_with(told).hint("the same command goes on from here"))
         }
         _ => Ok(Exit::Incomplete),
+    }
+}
+
+/// A crawl keeps its database beside its output. A variable may name another for other commands; a flag is a mistake.
+pub(super) fn check_database(context: &Context<'_>) -> Result<()> {
+    match context.settings.database.url.source {
+        Source::Flag(_) => Err(Failure::usage("a crawl keeps its own database, in the folder of its output")
+            .hint("leave `--database` out")),
+        _ => Ok(()),
     }
 }
 

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 /// The folder within a dataset that holds a crawl's state.
 pub const STATE_DIR: &str = "_ream";
 
+const LOCK_FILE: &str = "lock";
+
 /// A dataset's folder, locked against other crawls until dropped. The system frees the lock when the process dies.
 #[derive(Debug)]
 pub struct CrawlFolder {
@@ -24,15 +26,27 @@ impl CrawlFolder {
     /// [`CrawlError::InUse`] while another process holds it; [`CrawlError::Io`].
     pub fn open(root: &Path) -> Result<Self, CrawlError> {
         let state = root.join(STATE_DIR);
-        std::fs::create_dir_all(&state).map_err(CrawlError::io("create", &state))?;
-        let path = state.join("lock");
-        let lock =
-            File::options().create(true).append(true).open(&path).map_err(CrawlError::io("open", &path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(CrawlError::InUse { folder: root.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(CrawlError::io("lock", path)(source)),
+        let path = state.join(LOCK_FILE);
+        loop {
+            std::fs::create_dir_all(&state).map_err(CrawlError::io("create", &state))?;
+            let lock = File::options().create(true).append(true).open(&path);
+            let lock = lock.map_err(CrawlError::io("open", &path))?;
+            match lock.try_lock() {
+                // Somebody who gave the folder up has removed the file between our opening and locking it.
+                Ok(()) if !is_file_at(&lock, &path) => {}
+                Ok(()) => return Ok(Self { root: root.to_owned(), _lock: lock }),
+                Err(TryLockError::WouldBlock) => return Err(CrawlError::InUse { folder: root.to_owned() }),
+                Err(TryLockError::Error(source)) => return Err(CrawlError::io("lock", path)(source)),
+            }
         }
+    }
+
+    /// Leaves a folder in which no crawl was begun as it was found. What is not empty stays.
+    pub(super) fn give_up(self) {
+        let state = self.root.join(STATE_DIR);
+        let _ = std::fs::remove_file(state.join(LOCK_FILE));
+        let _ = std::fs::remove_dir(state);
+        let _ = std::fs::remove_dir(&self.root);
     }
 
     /// The dataset.
@@ -111,6 +125,21 @@ impl OutputSettings {
         .map(|(what, here, there)| format!("its {what} is {here}, not {there}"))
         .collect()
     }
+}
+
+#[cfg(unix)]
+fn is_file_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+/// Elsewhere an open file cannot be removed.
+#[cfg(not(unix))]
+fn is_file_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CrawlError> {

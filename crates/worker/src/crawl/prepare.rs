@@ -70,9 +70,14 @@ fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened,
             record
         }
         None => {
-            let ingest_options =
-                IngestOptions { list: options.list_options.clone(), chunk_size: options.chunk_size };
-            let ingested = ingest(list, &folder.list_dir(), &ingest_options, progress)?;
+            let how = IngestOptions { list: options.list_options.clone(), chunk_size: options.chunk_size };
+            let ingested = match ingest(list, &folder.list_dir(), &how, progress) {
+                Ok(ingested) => ingested,
+                Err(error) => {
+                    folder.give_up();
+                    return Err(error.into());
+                }
+            };
             let record = CrawlRecord {
                 list_sha256: ingested.sha256,
                 list_path: std::path::absolute(list).unwrap_or_else(|_| list.clone()),

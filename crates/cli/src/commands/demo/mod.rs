@@ -33,6 +33,7 @@ pub(crate) struct DemoArgs {
 }
 
 pub(crate) async fn run(args: DemoArgs, context: &Context<'_>) -> Result<Exit> {
+    super::crawl::check_database(context)?;
     let out = context.out;
     let folder = make_folder(args.out)?;
     let site = Site::start().await.map_err(|error| {
