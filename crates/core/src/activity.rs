@@ -115,7 +115,7 @@ pub struct Activity {
     pub attempt: Option<Attempt>,
     /// Whose work it is about.
     pub task_id: Option<TaskId>,
-    /// Whether the caller gave no attempt, though there was a lease to be fenced by.
+    /// Whether it was done on an unfenced word: an operator's, or of a caller that gave no attempt.
     pub unfenced: bool,
     /// Why, or with which numbers.
     pub message: Option<String>,

@@ -5,7 +5,6 @@
 
 pub mod activity;
 pub mod chunk;
-pub mod clock;
 pub mod cover;
 pub mod error;
 pub mod id;

@@ -159,7 +159,7 @@ pub struct LogEntry {
     pub attempt: Attempt,
     /// Whose work it is about.
     pub task_id: Option<TaskId>,
-    /// Whether a lease was overruled or could not be checked.
+    /// Whether it was done on an unfenced word: an operator's, or of a caller that gave no attempt.
     pub unfenced: bool,
     /// Why.
     pub message: Option<String>,
@@ -562,7 +562,9 @@ fn expiry_message(chunk: &JobChunk, lease: Lease, cx: &Context<'_>) -> String {
 /// The longest error message that is kept whole, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 8192;
 
-fn bounded_message(mut message: String) -> String {
+fn bounded_message(message: String) -> String {
+    // Not every database can store a zero character.
+    let mut message = if message.contains('\0') { message.replace('\0', "\u{fffd}") } else { message };
     if message.len() > MAX_MESSAGE_BYTES {
         let cut_at = message.floor_char_boundary(MAX_MESSAGE_BYTES);
         let cut_bytes = message.len() - cut_at;

@@ -10,11 +10,6 @@ use ream_store::{
 };
 use std::sync::Arc;
 
-/// Who acts where nobody is named.
-pub(crate) fn operator() -> Actor {
-    Actor::new("operator").unwrap_or_else(|_| Actor::service())
-}
-
 /// Creates, starts, pauses, cancels and deletes crawl jobs. Cheap to clone; all clones share one database.
 ///
 /// Every call may fail with [`Error::Database`]; further errors are named with it.
@@ -28,7 +23,7 @@ impl CrawlJobService {
     /// A service on this database. What it is asked to do is logged as done by `operator`; see
     /// [`Self::acting_as`].
     pub fn new(repository: Arc<dyn JobChunkRepository>) -> Self {
-        Self { repository, actor: operator() }
+        Self { repository, actor: Actor::operator() }
     }
 
     /// The same service on behalf of somebody else, for the activity log.

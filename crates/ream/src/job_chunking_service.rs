@@ -29,7 +29,7 @@ impl JobChunkingService {
     /// A service on this database. What it is asked to do is logged as done by `operator`; see
     /// [`Self::acting_as`].
     pub fn new(repository: Arc<dyn JobChunkRepository>) -> Self {
-        Self { repository, actor: crate::crawl_job_service::operator() }
+        Self { repository, actor: Actor::operator() }
     }
 
     /// The same service on behalf of somebody else, for the activity log.

@@ -50,7 +50,7 @@ pub use ream_core::transition::Advice;
 pub use ream_core::{
     Action, Activity, Attempt, CHUNK_SIZE, ChunkId, ChunkPlan, ChunkState, CrawlJob, CrawlJobStatus, Error,
     ErrorClass, Executor, ImageRange, JobChunk, JobChunkStatus, JobGate, JobId, Lease, Outcome, Policy, Priority,
-    Result, TaskId, Timestamp, clock, cover, plan,
+    Result, TaskId, Timestamp, cover, plan,
 };
 pub use ream_store::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Cursor, JobChunkRepository, JobFilter, JobVerdict,

@@ -27,6 +27,11 @@ impl Actor {
         Ok(Self(name.into()))
     }
 
+    /// A person, where nobody is named.
+    pub fn operator() -> Self {
+        Self("operator".into())
+    }
+
     /// What the service does by itself.
     pub fn service() -> Self {
         Self("ream".into())

@@ -1,8 +1,9 @@
 //! One chunk of images: read its rows, fetch them side by side, hand them in order to [`crate::pack`].
 
-use crate::claim::{ChunkProcessor, ProgressCell};
+use crate::claim::ChunkProcessor;
 use crate::fetch::Fetcher;
 use crate::pack::{FetchedRow, pack};
+use crate::progress::ProgressCell;
 use crate::tally::Tally;
 use futures::future::BoxFuture;
 use ream::{ChunkState, ClaimedChunk, ImageRange, JobChunk, JobChunkRepository, Outcome};

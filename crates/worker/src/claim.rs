@@ -3,13 +3,14 @@
 //! It knows nothing of images: what is done with a chunk is a [`ChunkProcessor`].
 
 use crate::lease::{HolderEnd, hold};
+use crate::progress::ProgressCell;
 use crate::shutdown::StopSignal;
 use futures::future::BoxFuture;
 use ream::{
-    ChunkProgress, ClaimRequest, ClaimedChunk, Completion, CrawlJobStatus, Error, Executor, JobChunkingService,
+    ClaimRequest, ClaimedChunk, Completion, CrawlJobStatus, Error, Executor, JobChunkingService,
     JobId, Outcome, Result, TaskId,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -29,24 +30,6 @@ pub trait ChunkProcessor: Send + Sync + 'static {
 
     /// Does what follows a completion; may fail and be done by somebody else later.
     fn completed<'a>(&'a self, chunk: &'a ream::JobChunk) -> BoxFuture<'a, ()>;
-}
-
-/// How far a chunk in work has come: written by the processor, sent with heartbeats.
-#[derive(Debug, Clone, Default)]
-pub struct ProgressCell(Arc<Mutex<ChunkProgress>>);
-
-impl ProgressCell {
-    /// One more image is done.
-    pub fn image_done(&self, bytes: u64) {
-        let mut progress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.images_done += 1;
-        progress.bytes = progress.bytes.saturating_add(bytes);
-    }
-
-    /// The present state.
-    pub fn get(&self) -> ChunkProgress {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// What a worker takes, and how much of it at once.

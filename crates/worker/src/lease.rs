@@ -1,6 +1,6 @@
 //! Keeping a lease alive while a chunk is worked on.
 
-use crate::claim::ProgressCell;
+use crate::progress::ProgressCell;
 use ream::{Advice, ClaimedChunk, Error, Heartbeat, JobChunkingService};
 use std::time::{Duration, Instant};
 

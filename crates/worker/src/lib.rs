@@ -7,6 +7,7 @@ pub mod crawl;
 pub mod fetch;
 mod lease;
 mod pack;
+pub mod progress;
 pub mod resolve;
 pub mod shutdown;
 pub mod tally;

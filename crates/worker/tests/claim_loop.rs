@@ -5,7 +5,8 @@ use ream::{
     Actor, ClaimedChunk, CrawlJobService, CrawlJobStatus, JobChunk, JobChunkStatus, JobChunkingService, JobId,
     NewCrawlJob, Outcome, Policy, PolicyFields, TaskId,
 };
-use ream_worker::claim::{ChunkProcessor, ProgressCell, Worker, WorkerConfig, WorkerEnd};
+use ream_worker::claim::{ChunkProcessor, Worker, WorkerConfig, WorkerEnd};
+use ream_worker::progress::ProgressCell;
 use ream_worker::shutdown::Shutdown;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
