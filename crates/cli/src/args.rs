@@ -75,7 +75,7 @@ pub(crate) struct GlobalArgs {
     /// Log to standard error; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// When to use colours [default: auto]
+    /// When to use colours: auto, always or never [default: auto]
     #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
     pub(crate) color: Option<ColorWhen>,
 }
@@ -187,6 +187,11 @@ pub(crate) fn images(text: &str) -> Result<u64, String> {
     let range = format!("1 to {}", ream::plan::MAX_IMAGES);
     let images = whole(text, &range)?;
     allowed(ream::ChunkPlan::new(images, 1)).map(|_| images)
+}
+
+pub(crate) fn rows(text: &str) -> Result<u64, String> {
+    let rows: std::num::NonZeroU64 = whole(text, "1 or more")?;
+    Ok(rows.get())
 }
 
 pub(crate) fn priority(text: &str) -> Result<ream::Priority, String> {

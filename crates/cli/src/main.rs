@@ -43,6 +43,7 @@ fn start(cli: Cli, out: &mut Output) -> Result<Exit> {
         database: DatabaseSettings::load(&layers, cli.global.database.as_deref())?,
         layers,
     };
+    settings.rows()?;
     out.set_color(settings.output.color.value);
     log_to_stderr(&settings.output.log.value, out.stderr_color());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -51,9 +52,11 @@ fn start(cli: Cli, out: &mut Output) -> Result<Exit> {
     let ends_itself = commands::ends_itself(&cli.command);
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = Box::pin(commands::run(cli.command, &context)) => ended,
+            // In this order: Ctrl-C is listened for before the command does anything.
+            biased;
             // Whatever the command was in the middle of, the database holds either all of it or nothing.
             Ok(()) = tokio::signal::ctrl_c(), if !ends_itself => Err(Failure::interrupted()),
+            ended = Box::pin(commands::run(cli.command, &context)) => ended,
         }
     });
     // A thread may still wait for an answer on the terminal; it ends with the process.

@@ -12,6 +12,7 @@ use crate::failure::{Failure, Result};
 use crate::settings::ColorWhen;
 use anstream::{AutoStream, ColorChoice};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ream::FieldError;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{BufWriter, IsTerminal, Stdout, Write};
@@ -43,6 +44,15 @@ impl Paint {
             Self::Bold => "1",
         }
     }
+}
+
+/// A failure in JSON.
+#[derive(Serialize)]
+struct Problem<'a> {
+    code: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
 }
 
 /// The one printer.
@@ -159,11 +169,10 @@ impl Output {
             return;
         }
         if self.json {
-            let mut document = serde_json::json!({"code": failure.code, "message": failure.message});
-            if !failure.errors.is_empty() {
-                document["errors"] = serde_json::json!(failure.errors);
-            }
-            self.stderr_line(&document.to_string());
+            let errors = &failure.errors[..];
+            let problem = Problem { code: failure.code, message: &failure.message, errors };
+            // Texts and lists of texts always have a form in JSON.
+            self.stderr_line(&serde_json::to_string(&problem).unwrap_or_default());
             return;
         }
         let error = painted(self.stderr_color, Paint::Red, "error:");
@@ -183,7 +192,7 @@ impl Output {
         } else if self.json {
             let plain = styled.to_string();
             let message = plain.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            self.stderr_line(&serde_json::json!({"code": "usage", "message": message}).to_string());
+            self.failure(&Failure::usage(message));
         } else {
             let shown = if self.stderr_color { styled.ansi().to_string() } else { styled.to_string() };
             self.stderr_line(shown.trim_end());

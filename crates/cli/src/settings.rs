@@ -97,7 +97,7 @@ impl Source {
             Self::Flag(flag) => (*flag).to_owned(),
             Self::Env(name) => name.clone(),
             Self::File { path, line } => format!("{key} ({}:{line})", path.display()),
-            Self::Default => key.to_owned(),
+            Self::Default => format!("{key} (default)"),
         }
     }
 }
@@ -211,7 +211,8 @@ impl Settings {
     /// Every setting with its source, in the order of [`KEYS`].
     ///
     /// # Errors
-    /// Validation: a variable or a line of the file has a bad value.
+    /// Validation: a variable or a line of the file has a bad value. Every command asks, so that a bad value is told
+    /// at once, not by the first command that happens to need it.
     pub(crate) fn rows(&self) -> Result<Vec<Row>> {
         let layers = &self.layers;
         let mut rows = self.database.rows();
@@ -219,7 +220,9 @@ impl Settings {
         rows.extend(WatchSettings::load(layers, None)?.rows());
         rows.extend(JobSettings::load(layers, &JobFlags::default())?.rows());
         rows.extend(CrawlSettings::load(layers, &CrawlFlags::default())?.rows());
-        rows.extend(PolicySettings::load(layers, &PolicyFlags::default())?.rows());
+        let policy = PolicySettings::load(layers, &PolicyFlags::default())?;
+        policy.policy()?;
+        rows.extend(policy.rows());
         Ok(rows)
     }
 }

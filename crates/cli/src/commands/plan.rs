@@ -42,7 +42,7 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     chunks: bool,
     /// Show at most so many chunks [default: 10; with --chunks: all]
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "ROWS", value_parser = args::rows, allow_negative_numbers = true)]
     limit: Option<u64>,
 }
 

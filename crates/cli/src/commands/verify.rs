@@ -13,14 +13,17 @@ use serde::Serialize;
 ///
 /// Reads every chunk, in constant memory, while work goes on. Ends with 1 when a fault is found.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "ream verify [OPTIONS] <JOB>\n       ream verify [OPTIONS] --all",
+    after_help = "\
 Examples:
   ream verify 1
   ream verify --all
   ream verify 1 --repair
 
 JSON: one document per job: sound, job_id, chunks, cover_faults, lease_faults, counters, counted,
-creation_unfinished, schema_faults, repaired (the counters before, or null).")]
+creation_unfinished, schema_faults, repaired (the counters before, or null)."
+)]
 pub(crate) struct VerifyArgs {
     /// The job's number
     #[arg(value_name = "JOB", value_parser = args::job_id, required_unless_present = "all")]

@@ -52,7 +52,7 @@ struct Look {
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct FrequentError {
-    error_message: String,
+    error_message: Option<String>,
     chunks: u64,
     /// One of them, to be explained.
     chunk_id: ream::ChunkId,
@@ -119,10 +119,13 @@ async fn look(job_id: JobId, session: &Session) -> Result<Look> {
 fn most_frequent(failed: &[JobChunk]) -> Vec<FrequentError> {
     let mut errors: Vec<FrequentError> = Vec::new();
     for chunk in failed {
-        let error_message = chunk.error_message.clone().unwrap_or_else(|| "no error was told".to_owned());
-        match errors.iter_mut().find(|error| error.error_message == error_message) {
+        match errors.iter_mut().find(|error| error.error_message == chunk.error_message) {
             Some(error) => error.chunks += 1,
-            None => errors.push(FrequentError { error_message, chunks: 1, chunk_id: chunk.id }),
+            None => errors.push(FrequentError {
+                error_message: chunk.error_message.clone(),
+                chunks: 1,
+                chunk_id: chunk.id,
+            }),
         }
     }
     errors.sort_by_key(|error| std::cmp::Reverse(error.chunks));
@@ -152,10 +155,11 @@ fn detail(look: &Look) -> String {
         "{} pending, {} processing, {} failed",
         p.pending_chunks, p.processing_chunks, p.failed_chunks
     );
-    if let Some(rate) = p.images_per_second.filter(|_| ended(look.status).is_none()) {
+    let running = look.status == CrawlJobStatus::Running;
+    if let Some(rate) = p.images_per_second.filter(|_| running) {
         told.push_str(&format!(", {rate:.1} images/s"));
     }
-    if let Some(eta) = p.eta.filter(|_| ended(look.status).is_none()) {
+    if let Some(eta) = p.eta.filter(|_| running) {
         told.push_str(&format!(", {} to go", text::duration(eta.ms_since(p.timestamp))));
     }
     told
@@ -171,7 +175,7 @@ fn errors(look: &Look, cx: &Context<'_>) -> Result<()> {
             "  {}{example} {}: {}",
             if error.chunks == 1 { "chunk".to_owned() } else { text::count(error.chunks, "chunk") },
             error.chunk_id,
-            text::cut(&error.error_message, ERROR_CHARS)
+            text::cut(error.error_message.as_deref().unwrap_or("no error was told"), ERROR_CHARS)
         ))?;
     }
     Ok(())

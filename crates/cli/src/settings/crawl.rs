@@ -46,7 +46,11 @@ impl FromStr for NetList {
     fn from_str(text: &str) -> ream::Result<Self> {
         let nets = text.split(',').map(str::trim).filter(|net| !net.is_empty()).map(|net| {
             net.parse().map_err(|_| {
-                Error::invalid("allow_net", format!("{net:?}"), "networks such as `10.20.0.0/16` or `fd00::/8`")
+                Error::invalid(
+                    "allow_net",
+                    format!("{net:?}"),
+                    "networks such as `10.20.0.0/16` or `fd00::/8`",
+                )
             })
         });
         nets.collect::<ream::Result<_>>().map(Self)
@@ -112,11 +116,26 @@ impl CrawlSettings {
         Ok(Self {
             format: layers.pick("crawl.format", f.format, OutputFormat::from_str, OutputFormat::default())?,
             allow_net: layers.pick("crawl.allow_net", f.allow_net, NetList::from_str, NetList::default())?,
-            images_in_flight: layers.pick("crawl.images_in_flight", f.images_in_flight, images_in_flight, 64)?,
-            chunks_in_flight: layers.pick("crawl.chunks_in_flight", f.chunks_in_flight, chunks_in_flight, 4)?,
+            images_in_flight: layers.pick(
+                "crawl.images_in_flight",
+                f.images_in_flight,
+                images_in_flight,
+                64,
+            )?,
+            chunks_in_flight: layers.pick(
+                "crawl.chunks_in_flight",
+                f.chunks_in_flight,
+                chunks_in_flight,
+                4,
+            )?,
             timeout_s: layers.pick("crawl.timeout_s", f.timeout_s, timeout_s, d.total_timeout.as_secs())?,
             max_bytes: layers.pick("crawl.max_bytes", f.max_bytes, max_bytes, d.max_bytes)?,
-            user_agent: layers.pick("crawl.user_agent", f.user_agent, |text| Ok(text.to_owned()), d.user_agent)?,
+            user_agent: layers.pick(
+                "crawl.user_agent",
+                f.user_agent,
+                |text| Ok(text.to_owned()),
+                d.user_agent,
+            )?,
         })
     }
 

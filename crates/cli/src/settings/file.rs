@@ -107,7 +107,10 @@ fn unknown(place: &str, key: &str) -> Failure {
     let failure = Failure::usage(format!("{place}: there is no setting `{key}`"));
     match nearest(key, KEYS.iter().map(|key| key.name)) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
-        None => failure.hint("`ream config` shows every setting"),
+        None => {
+            let all: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+            failure.hint(format!("the settings are {}", all.join(", ")))
+        }
     }
 }
 

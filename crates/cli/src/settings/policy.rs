@@ -118,7 +118,8 @@ impl PolicySettings {
             let mut failure = Failure::from(error);
             for fault in &mut failure.errors {
                 // One limit is another setting, which the user knows by its own name.
-                fault.allowed = fault.allowed.replace("lease_duration_s", &self.lease_duration_s.name());
+                fault.allowed =
+                    fault.allowed.replace("lease_duration_s", &format!("`{}`", self.lease_duration_s.name()));
             }
             failure.rename_fields(|field| {
                 rows.iter().find(|row| row.key == field).map(|row| row.source.names(row.key))

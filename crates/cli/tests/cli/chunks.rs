@@ -20,9 +20,12 @@ fn one_of_each() -> Session {
         chunks.mark_chunk_failed(ChunkId::new(3), Some("disk full\nno space left")).await?;
         chunks.mark_chunk_failed(&claimed[3], Some("network down")).await.map(|_| ())
     });
-    // Back-off has jitter; what is shown should not.
-    s.sql("UPDATE job_chunks SET retry_at = updated_at + 120000 WHERE retry_at IS NOT NULL");
-    s.sql("UPDATE job_chunks SET lease_expires_at = lease_expires_at + 600000, started_at = started_at - 3600000 - 90000, timeout_at = timeout_at + 900000 WHERE id = 2");
+    // Spans that read the same for the next half minute, and no jitter.
+    s.sql("UPDATE job_chunks SET retry_at = updated_at + 7230000 WHERE retry_at IS NOT NULL");
+    s.sql(
+        "UPDATE job_chunks SET started_at = updated_at - 3690000, lease_expires_at = updated_at + 7230000, \
+         timeout_at = updated_at + 18030000 WHERE id = 2",
+    );
     s
 }
 

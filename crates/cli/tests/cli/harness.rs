@@ -51,7 +51,8 @@ impl Session {
         let output = self.command(args).envs(env.iter().copied()).output().unwrap();
         let words =
             args.iter().map(|word| if word.contains(' ') { format!("'{word}'") } else { (*word).to_owned() });
-        let variables = env.iter().map(|(name, value)| format!("{name}={value} ")).collect::<String>();
+        let variables =
+            env.iter().map(|(name, value)| format!("{name}={} ", value.escape_debug())).collect::<String>();
         let line = words.collect::<Vec<_>>().join(" ");
         self.transcript.push_str(&format!("$ {variables}ream {line}\n"));
         for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {

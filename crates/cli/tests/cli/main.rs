@@ -1,5 +1,7 @@
 //! The real binary in temporary folders: transcripts of whole sessions with both streams and the exit code.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests: a panic is their answer")]
+
 mod harness;
 
 mod activity;

@@ -48,7 +48,7 @@ fn faults_of_settings_name_their_place() {
     ] {
         s.file("ream.toml", text);
         s.ream(&["jobs", "create", "--name", "x", "--images", "5"]);
-        s.ream(&["watch", "1"]);
+        s.ream(&["watch", "1", "--once"]);
     }
     s.ream(&["jobs", "create", "--name", "x", "--images", "5", "--json"]);
     s.file("ream.toml", "databse = 1\n");
@@ -77,6 +77,8 @@ fn colours_are_for_terminals_or_on_demand() {
         has_colour(&["jobs", "list", "--color", "never"], &[("REAM_COLOR", "always")]),
         (false, false)
     );
+    assert_eq!(has_colour(&["jobs", "list"], &[("CLICOLOR_FORCE", "1")]), (true, false));
+    assert_eq!(has_colour(&["jobs", "list"], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]), (false, false));
     assert_eq!(has_colour(&["--color", "always", "plan", "--help"], &[]), (true, false));
     assert_eq!(has_colour(&["--color", "never", "plan", "--help"], &[]), (false, false));
     assert_eq!(has_colour(&["jobs", "shw", "--color=always"], &[]), (false, true));

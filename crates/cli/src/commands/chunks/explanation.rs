@@ -76,7 +76,7 @@ pub(super) fn explain(
                 told(Reason::BackOff, message, Some(format!("wait, or {at_once}")))
             } else {
                 let since = duration(now.ms_since(*retry_at));
-                let message = format!("It failed and is due to be put back since {since} ({budget}).");
+                let message = format!("It failed, and should have been put back {since} ago ({budget}).");
                 told(Reason::RetryDue, message, Some(format!("{MAINTENANCE}; {at_once}")))
             }
         }
@@ -132,10 +132,10 @@ fn processing(chunk: &JobChunk, job: &CrawlJob, lease: Lease, now: Timestamp) ->
     Explanation {
         reason: Reason::LeaseOver,
         message: format!(
-            "The lease of {holder} is over since {}, attempt {attempt}. It counts as running until somebody notices.",
+            "The lease of {holder} ran out {} ago, in attempt {attempt}. The chunk counts as running until that is noticed.",
             duration(now.ms_since(lease.expires_at))
         ),
-        advice: Some(format!("{MAINTENANCE}: it fails such a chunk and puts it back as the policy says")),
+        advice: Some(format!("{MAINTENANCE}: it fails the chunk and puts it back as the policy says")),
     }
 }
 
@@ -154,7 +154,11 @@ fn failed(chunk: &JobChunk, job: &CrawlJob) -> Explanation {
         JobGate::Cancelled => None,
         _ => Some(format!("look at the last error, then `ream chunks retry {}`", chunk.id)),
     };
-    Explanation { reason: Reason::Failed, message: format!("It failed and stays so: {why}."), advice }
+    Explanation {
+        reason: Reason::Failed,
+        message: format!("It failed, and nothing puts it back by itself: {why}."),
+        advice,
+    }
 }
 
 fn queued(chunk: &JobChunk, job: &CrawlJob, next: Option<ChunkId>) -> Explanation {

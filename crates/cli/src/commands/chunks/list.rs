@@ -24,7 +24,7 @@ pub(crate) struct ListArgs {
     /// The job's number
     #[arg(value_name = "JOB", value_parser = args::job_id)]
     job: JobId,
-    /// Only chunks that stand there
+    /// Only chunks of this status
     #[arg(long, value_parser = args::chunk_status())]
     status: Option<JobChunkStatus>,
     #[command(flatten)]

@@ -68,7 +68,8 @@ async fn verify(folder: &Path, summary: &CrawlSummary, context: &Context<'_>) ->
     }
     if !context.out.is_json() {
         let verdict = if sound {
-            let told = format!("sound: {} chunks cover {} images exactly", summary.total_chunks, summary.images);
+            let told =
+                format!("sound: {} chunks cover {} images exactly", summary.total_chunks, summary.images);
             context.out.paint(Paint::Green, told)
         } else {
             context.out.paint(Paint::Red, "faults found; `ream verify` names them")
@@ -101,7 +102,8 @@ fn make_folder(asked: Option<PathBuf>) -> Result<PathBuf> {
             Err(error) => return Err(cannot_write(&folder, &error)),
         }
     }
-    Err(Failure::conflict("in_use", "`ream-demo` to `ream-demo-1000` exist already").hint("`--out` names another folder"))
+    Err(Failure::conflict("in_use", "`ream-demo` to `ream-demo-1000` exist already")
+        .hint("`--out` names another folder"))
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {

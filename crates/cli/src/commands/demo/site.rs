@@ -6,8 +6,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode, header};
 use axum::routing::get;
-use ream_worker::address::IpNet;
 use futures::StreamExt;
+use ream_worker::address::IpNet;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,7 +77,9 @@ async fn serve(State(asked): State<Asked>, Path(number): Path<u64>) -> Response<
         n if n >= IMAGES => plain(StatusCode::NOT_FOUND, "no such picture"),
         n if n % 100 == 13 => plain(StatusCode::NOT_FOUND, "this picture is missing on purpose"),
         n if n % 500 == 77 => plain(StatusCode::INTERNAL_SERVER_ERROR, "this picture fails on purpose"),
-        n if n % 250 == 101 => html("<!doctype html><p>This page is served in place of a picture, on purpose."),
+        n if n % 250 == 101 => {
+            html("<!doctype html><p>This page is served in place of a picture, on purpose.")
+        }
         n if n % 500 == 333 => promised(picture(n), 5_000),
         n if n % 500 == 444 => promised(picture(n), 1 << 40),
         // Busy the first time, to show that a crawl tries again.
@@ -108,11 +110,12 @@ fn image(bytes: Vec<u8>) -> Response<Body> {
 /// A picture with `missing` bytes more promised than come.
 fn promised(bytes: Vec<u8>, missing: u64) -> Response<Body> {
     let length = bytes.len() as u64 + missing;
-    let pieces = futures::stream::once(async { Ok(Bytes::from(bytes)) }).chain(futures::stream::once(async {
-        // A server that gives up at once would not even send its headers.
-        tokio::time::sleep(CUT_OFF_AFTER).await;
-        Err(std::io::Error::other("this picture is cut off on purpose"))
-    }));
+    let pieces =
+        futures::stream::once(async { Ok(Bytes::from(bytes)) }).chain(futures::stream::once(async {
+            // A server that gives up at once would not even send its headers.
+            tokio::time::sleep(CUT_OFF_AFTER).await;
+            Err(std::io::Error::other("this picture is cut off on purpose"))
+        }));
     let mut response = respond(StatusCode::OK, "image/png", Body::from_stream(pieces));
     response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     response

@@ -83,7 +83,8 @@ pub(super) async fn run(args: CreateArgs, cx: &Context<'_>) -> Result<Exit> {
     }
     let images = text::count(args.images, "image");
     let name = text::printable(&job.name);
-    cx.out.line(format_args!("job {} `{name}` created: {images}{}", job.id, chunks_told(&job)))?;
+    let with_chunks = if args.start { format!(", {}", chunks_told(&job)) } else { String::new() };
+    cx.out.line(format_args!("job {} `{name}` created: {images}{}", job.id, with_chunks))?;
     if !args.start {
         cx.out.hint(format_args!("`ream jobs start {}` creates its chunks", job.id));
     }
@@ -97,9 +98,9 @@ pub(super) async fn start(job_id: JobId, cx: &Context<'_>) -> Result<Exit> {
     if cx.out.is_json() {
         cx.out.document(&job)?;
     } else if before.counters.total_chunks > 0 {
-        cx.out.line(format_args!("job {job_id} was started before{}", chunks_told(&job)))?;
+        cx.out.line(format_args!("job {job_id} was started before: {}", chunks_told(&job)))?;
     } else {
-        cx.out.line(format_args!("job {job_id} started{}", chunks_told(&job)))?;
+        cx.out.line(format_args!("job {job_id} started: {}", chunks_told(&job)))?;
     }
     Ok(Exit::Success)
 }
@@ -113,8 +114,5 @@ async fn start_job(job: &CrawlJob, session: &Session, cx: &Context<'_>) -> Resul
 }
 
 fn chunks_told(job: &CrawlJob) -> String {
-    match job.counters.total_chunks {
-        0 => String::new(),
-        chunks => format!(", {}", text::count(chunks, "chunk")),
-    }
+    text::count(job.counters.total_chunks, "chunk")
 }

@@ -22,7 +22,7 @@ Examples:
 JSON: one job per line, without task ids. The cursor of the next page goes to standard error as
 {\"next\": …}.")]
 pub(crate) struct ListArgs {
-    /// Only jobs that stand there
+    /// Only jobs of this status
     #[arg(long, value_parser = args::job_status())]
     status: Option<CrawlJobStatus>,
     #[command(flatten)]

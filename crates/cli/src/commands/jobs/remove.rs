@@ -25,7 +25,7 @@ pub(super) async fn cancel(args: &RemoveArgs, cx: &Context<'_>) -> Result<Exit> 
     // Where nothing can happen there is nothing to ask: the call itself answers.
     let ended = matches!(job.status(), CrawlJobStatus::Cancelled | CrawlJobStatus::Completed);
     if !ended {
-        let question = format!("cancel job {} for good, {}?", called(&job), open_chunks(&job));
+        let question = format!("cancel job {}, {}, for good?", called(&job), open_chunks(&job));
         cx.confirm(args.yes, &question).await?;
     }
     let job = session.jobs.cancel(args.job).await?;

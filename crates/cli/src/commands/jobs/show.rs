@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Paint, fields, text};
 use clap::Args;
-use ream::{CrawlJob, JobChunkProgress, JobId, Policy};
+use ream::{CrawlJob, CrawlJobStatus, JobChunkProgress, JobId, Policy};
 
 /// Task ids that are named; JSON has up to a thousand.
 const TASK_IDS: usize = 10;
@@ -56,7 +56,7 @@ fn report(job: &CrawlJob, progress: &JobChunkProgress, cx: &Context<'_>) -> Resu
         ("chunks", chunks(job)),
     ];
     if job.counters.total_chunks > 0 {
-        lines.push(("progress", pace(progress)));
+        lines.push(("progress", pace(status, progress)));
     }
     lines.push(("executor", job.executor.to_string()));
     if let Some(list) = &job.image_list {
@@ -90,8 +90,12 @@ fn chunks(job: &CrawlJob) -> String {
     )
 }
 
-fn pace(progress: &JobChunkProgress) -> String {
+fn pace(status: CrawlJobStatus, progress: &JobChunkProgress) -> String {
     let mut told = format!("{:.1} %", progress.completion_percentage);
+    // What has ended or is paused has no pace, however fast it went a minute ago.
+    if status != CrawlJobStatus::Running {
+        return told;
+    }
     if let Some(rate) = progress.images_per_second {
         told.push_str(&format!(", {rate:.1} images/s"));
     }
