@@ -76,7 +76,7 @@ impl CrawlJobService {
     /// # Errors
     /// Validation: `max_images` is not known. Not found. Conflict: the job is cancelled.
     pub async fn start(&self, job_id: JobId) -> Result<ChunkList> {
-        let job = self.repository.get_job(job_id).await?;
+        let (job, _) = self.repository.glance_at_job(job_id).await?;
         let Some(max_images) = job.max_images else {
             return Err(Error::invalid("max_images", "missing", "a number of images, set before the start"));
         };

@@ -211,7 +211,7 @@ impl JobChunkingService {
     /// # Errors
     /// Not found.
     pub async fn get_chunk_statistics(&self, job_id: JobId) -> Result<JobChunkStatistics> {
-        Ok(JobChunkStatistics::from(&self.repository.get_job(job_id).await?))
+        Ok(JobChunkStatistics::from(&self.repository.glance_at_job(job_id).await?.0))
     }
 
     /// How far a job has come and how fast it goes.
@@ -219,8 +219,8 @@ impl JobChunkingService {
     /// # Errors
     /// Not found.
     pub async fn get_job_chunk_progress(&self, job_id: JobId) -> Result<JobChunkProgress> {
-        let job = self.repository.get_job(job_id).await?;
-        Ok(JobChunkProgress::new(&job, self.repository.now().await?))
+        let (job, now) = self.repository.glance_at_job(job_id).await?;
+        Ok(JobChunkProgress::new(&job, now))
     }
 
     /// Whether every chunk is completed; false without chunks.
@@ -228,7 +228,7 @@ impl JobChunkingService {
     /// # Errors
     /// Not found.
     pub async fn check_job_completion(&self, job_id: JobId) -> Result<bool> {
-        Ok(is_complete(&self.repository.get_job(job_id).await?.counters))
+        Ok(is_complete(&self.repository.glance_at_job(job_id).await?.0.counters))
     }
 
     /// The job with its counters. They follow every transition by themselves, so a delta that repeats what a
@@ -349,7 +349,7 @@ impl JobChunkingService {
     }
 
     async fn list(&self, job_id: JobId, status: Option<JobChunkStatus>) -> Result<ChunkList> {
-        let counters = self.repository.get_job(job_id).await?.counters;
+        let counters = self.repository.glance_at_job(job_id).await?.0.counters;
         let len = match status {
             None => counters.total_chunks,
             Some(JobChunkStatus::Pending) => counters.pending_chunks(),

@@ -1,7 +1,7 @@
 //! How far a job has come, from its counters alone.
 
 use ream_core::job::Counters;
-use ream_core::{CrawlJob, JobId, Timestamp};
+use ream_core::{CrawlJob, CrawlJobStatus, JobId, Timestamp};
 
 /// A job's chunks by status.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -65,7 +65,8 @@ pub struct JobChunkProgress {
     pub success_rate: f64,
     /// Images of completed chunks per second over the last one to two minutes; `None` before the first.
     pub images_per_second: Option<f64>,
-    /// When the last image will be done at this rate; `None` when there is no telling.
+    /// When the last image will be done at this rate; `None` when there is no telling
+    /// or the job is not running.
     pub eta: Option<Timestamp>,
 }
 
@@ -75,7 +76,7 @@ impl JobChunkProgress {
         let is_complete = is_complete(c);
         let images_per_second = job.throughput.images_per_second(now);
         let eta = match (images_per_second, job.max_images) {
-            (Some(rate), Some(images)) if rate > 0.0 && !is_complete => {
+            (Some(rate), Some(images)) if rate > 0.0 && job.status() == CrawlJobStatus::Running => {
                 let left = images.saturating_sub(c.completed_images.unsigned_abs());
                 // A float beyond the range becomes the largest integer, which is what is meant.
                 Some(now.plus_ms((left as f64 / rate * 1000.0) as i64))

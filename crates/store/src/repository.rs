@@ -209,6 +209,13 @@ pub trait JobChunkRepository: Send + Sync {
     /// Not found.
     async fn get_job(&self, job_id: JobId) -> Result<CrawlJob>;
 
+    /// One job with its counters, without task ids, and the database's time at the same moment: one indexed read
+    /// however many chunks it has or are at work.
+    ///
+    /// # Errors
+    /// Not found.
+    async fn glance_at_job(&self, job_id: JobId) -> Result<(CrawlJob, Timestamp)>;
+
     /// Jobs, newest first, without task ids.
     async fn list_jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<CrawlJob>>;
 

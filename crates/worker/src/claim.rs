@@ -131,7 +131,7 @@ impl Worker {
     }
 
     async fn ended(&self, job_id: JobId) -> Result<Option<CrawlJobStatus>> {
-        let status = self.service.repository().get_job(job_id).await?.status();
+        let status = self.service.repository().glance_at_job(job_id).await?.0.status();
         let ended =
             matches!(status, CrawlJobStatus::Completed | CrawlJobStatus::Failed | CrawlJobStatus::Cancelled);
         Ok(ended.then_some(status))

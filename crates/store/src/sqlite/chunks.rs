@@ -1,6 +1,6 @@
 //! Reading chunks, and moving those that are named.
 
-use super::claim::head_of_queue;
+use super::claim::{MAX_OVERDUE_DISPATCHES, head_of_queue};
 use super::clock;
 use super::error::Doing;
 use super::moves::{Moves, load_job};
@@ -12,6 +12,7 @@ use ream_core::split::{check_parts, split_ranges};
 use ream_core::transition::{Effects, Event, LogEntry};
 use ream_core::{Action, ChunkId, Error, JobChunk, JobChunkStatus, JobGate, JobId, Result};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::cmp::Reverse;
 
 /// Chunks of jobs that are deleted, or whose chunks are still being created, are not there for anybody.
 const VISIBLE: &str = "EXISTS (SELECT 1 FROM crawl_jobs j WHERE j.id = job_chunks.job_id \
@@ -55,17 +56,23 @@ pub(super) fn next_pending(conn: &Connection, job_id: JobId) -> Result<Option<Jo
         return Ok(None);
     }
     let head = head_of_queue(conn, job_id, 1)?.pop();
-    if head.is_some() {
-        return Ok(head);
-    }
-    // All that is left was dispatched; what is overdue may be started by anybody.
+    let overdue = head_of_overdue(conn, job_id)?;
+    let place = |chunk: &JobChunk| (chunk.priority, Reverse(chunk.chunk_index));
+    Ok(head.into_iter().chain(overdue).max_by_key(place))
+}
+
+/// The first of the overdue dispatches that the next claim puts back into the queue.
+fn head_of_overdue(conn: &Connection, job_id: JobId) -> Result<Option<JobChunk>> {
     let sql = format!(
-        "SELECT {CHUNK_COLUMNS} FROM job_chunks WHERE redispatch_at <= ?1 AND job_id = ?2 \
-         ORDER BY redispatch_at LIMIT 1"
+        "SELECT {CHUNK_COLUMNS} FROM \
+         (SELECT * FROM job_chunks WHERE redispatch_at <= ?1 ORDER BY redispatch_at LIMIT ?3) \
+         WHERE job_id = ?2 ORDER BY priority DESC, chunk_index LIMIT 1"
     );
     let mut statement = conn.prepare_cached(&sql).doing("look for overdue dispatches")?;
     let now = clock::now(conn)?.unix_ms();
-    let found = statement.query_row(params![now, job_id.get()], |row| Ok(rows::chunk(row))).optional();
+    let found = statement
+        .query_row(params![now, job_id.get(), MAX_OVERDUE_DISPATCHES], |row| Ok(rows::chunk(row)))
+        .optional();
     found.doing("look for overdue dispatches")?.transpose()
 }
 
@@ -146,7 +153,7 @@ pub(super) fn split(
         message: Some(told),
     };
     let effects = Effects { counters, log: Some(log), wakes_claimers: true, starts_job: false };
-    moves.record(&chunk, effects)?;
+    moves.record(&chunk, &effects)?;
     let all = ids.into_iter().map(|id| moves.load(id)).collect::<Result<Vec<JobChunk>>>()?;
     moves.finish(cx)?;
     Ok(all)

@@ -11,7 +11,7 @@ use ream_core::{Error, JobChunk, JobGate, JobId, Result, Timestamp};
 use rusqlite::{Connection, params};
 
 /// A queue of this many overdue dispatches is cleared per claim; more wait for the next.
-const MAX_OVERDUE_DISPATCHES: u32 = 1000;
+pub(super) const MAX_OVERDUE_DISPATCHES: u32 = 1000;
 
 pub(super) fn claim(cx: &mut WriteContext<'_>, request: &ClaimRequest) -> Result<Vec<ClaimedChunk>> {
     let mut moves = Moves::begin(cx, &Actor::from(&request.worker))?;
@@ -74,7 +74,7 @@ pub(super) fn head_of_queue(conn: &Connection, job_id: JobId, limit: i64) -> Res
 /// Dispatches whose task never came go back into the queue.
 fn clear_overdue_dispatches(conn: &Connection, now: Timestamp) -> Result<()> {
     let sql = "UPDATE job_chunks SET dispatched_at = NULL, redispatch_at = NULL, task_id = NULL, updated_at = ?1 \
-        WHERE id IN (SELECT id FROM job_chunks WHERE redispatch_at <= ?1 LIMIT ?2)";
+        WHERE id IN (SELECT id FROM job_chunks WHERE redispatch_at <= ?1 ORDER BY redispatch_at LIMIT ?2)";
     let mut statement = conn.prepare_cached(sql).doing("look for overdue dispatches")?;
     statement.execute(params![now.unix_ms(), MAX_OVERDUE_DISPATCHES]).doing("clear overdue dispatches")?;
     Ok(())

@@ -16,18 +16,20 @@ use rusqlite::{Connection, OptionalExtension, params};
 /// Rows per step of work that may touch a whole job.
 const STEP_ROWS: u32 = 10_000;
 
+/// Chunks of deleted jobs only wait to be removed; they may not fill up the steps of the duties.
+const NOT_DELETED: &str =
+    "EXISTS (SELECT 1 FROM crawl_jobs j WHERE j.id = job_chunks.job_id AND j.deleted_at IS NULL)";
+
 pub(super) fn expire_due(cx: &mut WriteContext<'_>, limit: u32) -> Result<u64> {
     let mut moves = Moves::begin(cx, &Actor::service())?;
+    // The condition of ix_job_chunks_status word for word: only then does the planner use it.
     let sql = format!(
-        "SELECT {CHUNK_COLUMNS} FROM job_chunks WHERE status = 'processing' AND lease_expires_at <= ?1 \
-         ORDER BY lease_expires_at LIMIT ?2"
+        "SELECT {CHUNK_COLUMNS} FROM job_chunks INDEXED BY ix_job_chunks_status \
+         WHERE status IN ('processing', 'failed') AND status = 'processing' AND lease_expires_at <= ?1 \
+         AND {NOT_DELETED} ORDER BY lease_expires_at LIMIT ?2"
     );
     let mut expired = 0;
     for chunk in due(moves.conn, &sql, moves.now.unix_ms(), limit)? {
-        // Chunks of deleted jobs only wait to be removed.
-        if moves.job(chunk.job_id)?.is_none() {
-            continue;
-        }
         let chunk = moves.step(chunk, Event::Expire)?;
         expired += 1;
         if matches!(chunk.state, ChunkState::Failed { retry_at: Some(at) } if at <= moves.now) {
@@ -41,14 +43,13 @@ pub(super) fn expire_due(cx: &mut WriteContext<'_>, limit: u32) -> Result<u64> {
 pub(super) fn retry_due(cx: &mut WriteContext<'_>, limit: u32) -> Result<u64> {
     let mut moves = Moves::begin(cx, &Actor::service())?;
     let sql = format!(
-        "SELECT {CHUNK_COLUMNS} FROM job_chunks WHERE retry_at <= ?1 ORDER BY retry_at LIMIT ?2"
+        "SELECT {CHUNK_COLUMNS} FROM job_chunks WHERE retry_at <= ?1 AND {NOT_DELETED} \
+         ORDER BY retry_at LIMIT ?2"
     );
     let mut retried = 0;
     for chunk in due(moves.conn, &sql, moves.now.unix_ms(), limit)? {
-        if moves.job(chunk.job_id)?.is_some() {
-            moves.step(chunk, Event::RetryByPolicy)?;
-            retried += 1;
-        }
+        moves.step(chunk, Event::RetryByPolicy)?;
+        retried += 1;
     }
     moves.finish(cx)?;
     Ok(retried)
@@ -93,7 +94,10 @@ pub(super) fn announce_ends(cx: &mut WriteContext<'_>) -> Result<Vec<JobId>> {
             _ => Action::JobFailed,
         };
         let c = &job.counters;
-        let told = format!("{} of {} chunks completed, {} failed", c.completed_chunks, c.total_chunks, c.failed_chunks);
+        let told = format!(
+            "{} of {} chunks completed, {} failed",
+            c.completed_chunks, c.total_chunks, c.failed_chunks
+        );
         log_job(cx.conn, now, &Actor::service(), *job_id, action, Some(&told))?;
     }
     Ok(ended)
@@ -160,6 +164,7 @@ pub(super) fn mark_published(cx: &WriteContext<'_>, chunk: &JobChunk) -> Result<
         WHERE id = ?1 AND attempt = ?2 AND status = 'completed' AND unpublished = 1";
     let mut statement = cx.conn.prepare_cached(sql).doing("note a published chunk")?;
     let now = clock::now(cx.conn)?.unix_ms();
-    let written = statement.execute(params![chunk.id.get(), signed(chunk.attempt.get().unsigned_abs())?, now]);
+    let written =
+        statement.execute(params![chunk.id.get(), signed(chunk.attempt.get().unsigned_abs())?, now]);
     written.map(|_| ()).doing("note a published chunk")
 }

@@ -7,6 +7,7 @@ use super::rows::{self, JOB_COLUMNS, signed};
 use super::threads::WriteContext;
 use crate::page::{Page, PageRequest};
 use crate::repository::{Actor, JobFilter};
+use ream_core::error::ConflictCode;
 use ream_core::job::{CrawlJobStatus, MAX_TASK_IDS};
 use ream_core::job_event::{JobEvent, NewCrawlJob, job_transition};
 use ream_core::{Action, CrawlJob, Error, JobId, Result, TaskId, Timestamp};
@@ -45,6 +46,11 @@ pub(super) fn get(conn: &Connection, job_id: JobId) -> Result<CrawlJob> {
     Ok(job)
 }
 
+pub(super) fn glance(conn: &Connection, job_id: JobId) -> Result<(CrawlJob, Timestamp)> {
+    let job = load_job(conn, job_id)?.ok_or_else(|| Error::no_job(job_id))?;
+    Ok((job, clock::now(conn)?))
+}
+
 fn task_ids(conn: &Connection, job_id: JobId) -> Result<Vec<TaskId>> {
     let sql = "SELECT task_id FROM job_chunks WHERE job_id = ?1 AND status = 'processing' \
         AND task_id IS NOT NULL ORDER BY first_image LIMIT ?2";
@@ -78,10 +84,16 @@ pub(super) fn apply(
 ) -> Result<CrawlJob> {
     let job = load_job(cx.conn, job_id)?.ok_or_else(|| Error::no_job(job_id))?;
     let now = clock::now(cx.conn)?;
-    let priority = job.priority;
+    let (priority, max_images, deadline_s) = (job.priority, job.max_images, job.policy.job_deadline_s);
     let done = job_transition(job, event, now)?;
+    if done.job.max_images != max_images {
+        check_creation_not_begun(cx.conn, job_id)?;
+    }
     if let Some((action, message)) = &done.log {
         write(cx.conn, &done.job)?;
+        if done.job.policy.job_deadline_s != deadline_s && done.job.counters.total_chunks > 0 {
+            move_deadline(cx.conn, &done.job)?;
+        }
         if done.job.priority != priority {
             let sql = "UPDATE crawl_jobs SET priority_from_image = 0 WHERE id = ?1";
             let mut statement = cx.conn.prepare_cached(sql).doing("set a priority")?;
@@ -91,6 +103,26 @@ pub(super) fn apply(
         cx.wakes_claimers |= done.wakes_claimers;
     }
     get(cx.conn, job_id)
+}
+
+/// The steps that create chunks go by the number that was asked for first: another one would be lost at the end.
+fn check_creation_not_begun(conn: &Connection, job_id: JobId) -> Result<()> {
+    let sql = "SELECT chunked_images IS NOT NULL FROM crawl_jobs WHERE id = ?1";
+    let mut statement = conn.prepare_cached(sql).doing("write a job")?;
+    if statement.query_row([job_id.get()], |row| row.get(0)).doing("write a job")? {
+        let message = format!("the chunks of job {job_id} are being created, its images are fixed");
+        return Err(Error::conflict(ConflictCode::AlreadyChunked, message));
+    }
+    Ok(())
+}
+
+/// A deadline counts from the creation of the chunks, also when it is set later.
+fn move_deadline(conn: &Connection, job: &CrawlJob) -> Result<()> {
+    let sql = "UPDATE crawl_jobs SET deadline_at = ?2 * 1000 + (SELECT created_at FROM job_chunks \
+        WHERE job_id = ?1 ORDER BY first_image LIMIT 1) WHERE id = ?1";
+    let mut statement = conn.prepare_cached(sql).doing("set a deadline")?;
+    let written = statement.execute(params![job.id.get(), job.policy.job_deadline_s]);
+    written.map(|_| ()).doing("set a deadline")
 }
 
 /// Everything of a job that an operator may change, with the status that follows from it.

@@ -1,5 +1,6 @@
 //! Bringing a database to the schema of this program.
 
+use super::error::Doing;
 use ream_core::{DatabaseFault, Error, Result};
 use refinery::{Migration, Runner};
 use rusqlite::Connection;
@@ -27,6 +28,27 @@ fn failed(error: impl std::fmt::Display) -> Error {
     }
 }
 
+/// "Ream" in SQLite's own place for such a mark: a look at some other program's database must not lay tables into it.
+const APPLICATION_ID: i64 = 0x5265_616D;
+
+/// Marks a new file as Ream's, and refuses, without a change, one that has tables of somebody else's.
+pub(super) fn claim_file(conn: &Connection, doing: &str) -> Result<()> {
+    // One snapshot: another process may be laying out the same new file.
+    let snapshot = conn.unchecked_transaction().doing(doing)?;
+    let id: i64 = snapshot.query_row("PRAGMA application_id", [], |row| row.get(0)).doing(doing)?;
+    let things: i64 =
+        snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).doing(doing)?;
+    snapshot.commit().doing(doing)?;
+    match (id, things) {
+        (APPLICATION_ID, _) => Ok(()),
+        (_, 0) => conn.pragma_update(None, "application_id", APPLICATION_ID).doing(doing),
+        _ => Err(Error::Database {
+            fault: DatabaseFault::Constraint,
+            message: format!("{doing}: it is the database of another program; name another file"),
+        }),
+    }
+}
+
 /// Applies what is missing; refuses a schema that this program does not know. Two processes may do it at once:
 /// who comes second finds the work done.
 pub(super) fn migrate(conn: &mut Connection) -> Result<()> {
@@ -36,10 +58,11 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<()> {
             Ok(_) => return Ok(()),
             Err(error) if tries == MAX_TRIES => return Err(failed(error)),
             Err(error) => {
-                let up_to_date = runner()?
+                let known = runner()?.get_migrations().iter().map(Migration::version).max();
+                let newer = runner()?
                     .get_applied_migrations(conn)
-                    .is_ok_and(|applied| applied.iter().any(|m| m.version() > 1));
-                if up_to_date {
+                    .is_ok_and(|applied| applied.iter().any(|m| Some(m.version()) > known));
+                if newer {
                     return Err(failed(error));
                 }
                 tries += 1;

@@ -14,6 +14,8 @@ mod error;
 mod jobs;
 mod migrate;
 mod moves;
+#[cfg(test)]
+mod plans;
 mod rows;
 mod threads;
 mod verify;
@@ -30,6 +32,7 @@ use ream_core::transition::Event;
 use ream_core::{
     Activity, ChunkId, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp,
 };
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -100,7 +103,11 @@ impl SqliteStore {
 
 fn open_file(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags).doing(&format!("open `{}`", path.display()))
+    let doing = format!("open `{}`", path.display());
+    let conn = Connection::open_with_flags(path, flags).doing(&doing)?;
+    // Plans may not depend on bound values: else SQLite parses a statement with a bound limit anew at each run.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).doing(&doing)?;
+    Ok(conn)
 }
 
 fn connect(options: &SqliteOptions) -> Result<Connection> {
@@ -108,6 +115,7 @@ fn connect(options: &SqliteOptions) -> Result<Connection> {
     let conn = open_file(&options.path, create)?;
     let doing = format!("open `{}`", options.path.display());
     conn.busy_timeout(options.busy_timeout).doing(&doing)?;
+    migrate::claim_file(&conn, &doing)?;
     conn.set_prepared_statement_cache_capacity(128);
     let synchronous = if options.survive_power_loss { "FULL" } else { "NORMAL" };
     // A write-ahead log of some 32 MiB between checkpoints: fewer flushes while millions of chunks are created.
@@ -138,6 +146,10 @@ impl JobChunkRepository for SqliteStore {
 
     async fn get_job(&self, job_id: JobId) -> Result<CrawlJob> {
         self.readers.call(move |conn| jobs::get(conn, job_id)).await
+    }
+
+    async fn glance_at_job(&self, job_id: JobId) -> Result<(CrawlJob, Timestamp)> {
+        self.readers.call(move |conn| jobs::glance(conn, job_id)).await
     }
 
     async fn list_jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<CrawlJob>> {

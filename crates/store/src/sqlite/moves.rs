@@ -8,7 +8,8 @@ use crate::repository::Actor;
 use ream_core::job::{Counters, CrawlJobStatus};
 use ream_core::transition::{Context, Effects, Event, LogEntry, transition};
 use ream_core::{
-    Action, ChunkId, ChunkState, CrawlJob, DatabaseFault, Error, JobChunk, JobId, Result, Timestamp,
+    Action, ChunkId, ChunkState, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Lease,
+    Result, TaskId, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use std::collections::BTreeMap;
@@ -60,7 +61,7 @@ impl<'c> Moves<'c> {
     /// Applies one event. An error other than the database's leaves everything as it was.
     pub(super) fn step(&mut self, chunk: JobChunk, event: Event) -> Result<JobChunk> {
         let job_id = chunk.job_id;
-        let heartbeat = matches!(event, Event::Heartbeat { .. });
+        let (from, heartbeat) = (chunk.status(), matches!(event, Event::Heartbeat { .. }));
         let now = self.now;
         let job = self.job(job_id)?.ok_or_else(|| Error::no_chunk(chunk.id))?;
         let policy = job.policy;
@@ -70,15 +71,15 @@ impl<'c> Moves<'c> {
             if heartbeat {
                 write_heartbeat(self.conn, &done.chunk)?;
             } else {
-                write_chunk(self.conn, &done.chunk)?;
+                write_move(self.conn, from, &done.chunk)?;
             }
-            self.record(&done.chunk, done.effects)?;
+            self.record(&done.chunk, &done.effects)?;
         }
         Ok(done.chunk)
     }
 
     /// Notes effects of a change that was written already.
-    pub(super) fn record(&mut self, chunk: &JobChunk, effects: Effects) -> Result<()> {
+    pub(super) fn record(&mut self, chunk: &JobChunk, effects: &Effects) -> Result<()> {
         if let Some(entry) = &effects.log {
             log_chunk(self.conn, self.now, &self.actor, chunk, entry)?;
         }
@@ -97,7 +98,12 @@ impl<'c> Moves<'c> {
     pub(super) fn finish(self, cx: &mut WriteContext<'_>) -> Result<()> {
         for mut moved in self.jobs.into_values().filter(|moved| moved.changed) {
             let job = &mut moved.job;
+            let before = job.status();
             job.counters = job.counters.plus(moved.delta);
+            if job.status() != before {
+                // A failed job whose last chunk an operator completes has another end, to be announced anew.
+                job.ended_at = None;
+            }
             if moved.delta.completed_images > 0 {
                 job.throughput =
                     job.throughput.record(moved.delta.completed_images, self.now, job.started_at);
@@ -132,9 +138,62 @@ fn json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>> {
     })
 }
 
+/// Writes what a transition from this status has changed. The two moves that every chunk makes leave other columns,
+/// and so their indexes, alone.
+fn write_move(conn: &Connection, from: JobChunkStatus, chunk: &JobChunk) -> Result<()> {
+    match (from, &chunk.state) {
+        (JobChunkStatus::Pending, ChunkState::Processing { lease, .. }) => write_start(conn, chunk, *lease),
+        (JobChunkStatus::Processing, ChunkState::Completed { unpublished }) => {
+            write_completion(conn, chunk, *unpublished)
+        }
+        _ => write_chunk(conn, chunk),
+    }?;
+    debug_assert_eq!(load_chunk(conn, chunk.id)?.as_ref(), Some(chunk), "a column was not written");
+    Ok(())
+}
+
+/// pending → processing.
+fn write_start(conn: &Connection, chunk: &JobChunk, lease: Lease) -> Result<()> {
+    let sql = "UPDATE job_chunks SET status = 'processing', task_id = ?2, updated_at = ?3, attempt = ?4, \
+        lease_expires_at = ?5, timeout_at = ?6, progress = NULL, dispatched_at = NULL, redispatch_at = NULL, \
+        last_move = ?7, started_at = ?8, finished_at = ?9 WHERE id = ?1";
+    let mut statement = conn.prepare_cached(sql).doing("start a chunk")?;
+    let written = statement.execute(params![
+        chunk.id.get(),
+        chunk.task_id.as_ref().map(TaskId::as_str),
+        chunk.updated_at.unix_ms(),
+        chunk.attempt.get(),
+        lease.expires_at.unix_ms(),
+        lease.timeout_at.unix_ms(),
+        chunk.last_move.as_str(),
+        chunk.started_at.map(Timestamp::unix_ms),
+        chunk.finished_at.map(Timestamp::unix_ms),
+    ]);
+    written.map(|_| ()).doing("start a chunk")
+}
+
+/// processing → completed.
+fn write_completion(conn: &Connection, chunk: &JobChunk, unpublished: bool) -> Result<()> {
+    let sql = "UPDATE job_chunks SET status = 'completed', error_message = ?2, updated_at = ?3, \
+        lease_expires_at = NULL, timeout_at = NULL, progress = NULL, outcome = ?4, unpublished = ?5, last_move = ?6, \
+        finished_at = ?7 WHERE id = ?1";
+    let mut statement = conn.prepare_cached(sql).doing("complete a chunk")?;
+    let written = statement.execute(params![
+        chunk.id.get(),
+        chunk.error_message,
+        chunk.updated_at.unix_ms(),
+        json(chunk.outcome.as_ref())?,
+        unpublished,
+        chunk.last_move.as_str(),
+        chunk.finished_at.map(Timestamp::unix_ms),
+    ]);
+    written.map(|_| ()).doing("complete a chunk")
+}
+
 /// Everything of a chunk that a transition may change.
 fn write_chunk(conn: &Connection, chunk: &JobChunk) -> Result<()> {
-    let (mut lease, mut progress, mut retry_at, mut dispatch, mut unpublished) = (None, None, None, None, false);
+    let (mut lease, mut progress, mut retry_at, mut dispatch, mut unpublished) =
+        (None, None, None, None, false);
     match &chunk.state {
         ChunkState::Pending { dispatch: d } => dispatch = *d,
         ChunkState::Processing { lease: l, progress: p } => (lease, progress) = (Some(*l), json(p.as_ref())?),
@@ -154,13 +213,13 @@ fn write_chunk(conn: &Connection, chunk: &JobChunk) -> Result<()> {
         ":status": chunk.status().as_str(),
         ":error_message": chunk.error_message,
         ":retry_count": chunk.retry_count,
-        ":task_id": chunk.task_id.as_ref().map(|task_id| task_id.as_str()),
+        ":task_id": chunk.task_id.as_ref().map(TaskId::as_str),
         ":updated_at": chunk.updated_at.unix_ms(),
         ":attempt": chunk.attempt.get(),
         ":lease_expires_at": lease.map(|lease| lease.expires_at.unix_ms()),
         ":timeout_at": lease.map(|lease| lease.timeout_at.unix_ms()),
         ":progress": progress,
-        ":retry_at": retry_at.map(|at| at.unix_ms()),
+        ":retry_at": retry_at.map(Timestamp::unix_ms),
         ":policy_retries": chunk.policy_retries,
         ":expiry_count": chunk.expiry_count,
         ":dispatched_at": dispatch.map(|d| d.dispatched_at.unix_ms()),
@@ -168,8 +227,8 @@ fn write_chunk(conn: &Connection, chunk: &JobChunk) -> Result<()> {
         ":outcome": json(chunk.outcome.as_ref())?,
         ":unpublished": unpublished,
         ":last_move": chunk.last_move.as_str(),
-        ":started_at": chunk.started_at.map(|at| at.unix_ms()),
-        ":finished_at": chunk.finished_at.map(|at| at.unix_ms()),
+        ":started_at": chunk.started_at.map(Timestamp::unix_ms),
+        ":finished_at": chunk.finished_at.map(Timestamp::unix_ms),
         ":priority": chunk.priority.get(),
     });
     written.map(|_| ()).doing("write a chunk")
@@ -189,21 +248,20 @@ fn write_heartbeat(conn: &Connection, chunk: &JobChunk) -> Result<()> {
     written.map(|_| ()).doing("extend a lease")
 }
 
-/// A job's counters with the status, rate and times that follow from them.
+/// A job's counters with the status, rate and times that follow from them. Status and times change seldom, and each
+/// costs an index: they are written when they do.
 pub(super) fn write_counters(conn: &Connection, job: &mut CrawlJob) -> Result<()> {
     let status = job.status();
     if !matches!(status, CrawlJobStatus::Completed | CrawlJobStatus::Failed | CrawlJobStatus::Cancelled) {
         job.ended_at = None;
     }
-    let sql = "UPDATE crawl_jobs SET status = ?2, total_chunks = ?3, active_chunks = ?4, completed_chunks = ?5, \
-        failed_chunks = ?6, awaiting_retry_chunks = ?7, completed_images = ?8, window_started_at_ms = ?9, \
-        window_images = ?10, previous_ms = ?11, previous_images = ?12, updated_at = ?13, started_at = ?14, \
-        ended_at = ?15 WHERE id = ?1";
+    let sql = "UPDATE crawl_jobs SET total_chunks = ?2, active_chunks = ?3, completed_chunks = ?4, \
+        failed_chunks = ?5, awaiting_retry_chunks = ?6, completed_images = ?7, window_started_at_ms = ?8, \
+        window_images = ?9, previous_ms = ?10, previous_images = ?11, updated_at = ?12 WHERE id = ?1";
     let mut statement = conn.prepare_cached(sql).doing("write a job's counters")?;
     let c = &job.counters;
     let written = statement.execute(params![
         job.id.get(),
-        status.as_str(),
         c.total_chunks,
         c.active_chunks,
         c.completed_chunks,
@@ -215,10 +273,18 @@ pub(super) fn write_counters(conn: &Connection, job: &mut CrawlJob) -> Result<()
         job.throughput.previous_ms,
         job.throughput.previous_images,
         job.updated_at.unix_ms(),
-        job.started_at.map(|at| at.unix_ms()),
-        job.ended_at.map(|at| at.unix_ms()),
     ]);
-    written.map(|_| ()).doing("write a job's counters")
+    written.doing("write a job's counters")?;
+    let sql = "UPDATE crawl_jobs SET status = ?2, started_at = ?3, ended_at = ?4 \
+        WHERE id = ?1 AND (status IS NOT ?2 OR started_at IS NOT ?3 OR ended_at IS NOT ?4)";
+    let mut statement = conn.prepare_cached(sql).doing("write a job's status")?;
+    let written = statement.execute(params![
+        job.id.get(),
+        status.as_str(),
+        job.started_at.map(Timestamp::unix_ms),
+        job.ended_at.map(Timestamp::unix_ms),
+    ]);
+    written.map(|_| ()).doing("write a job's status")
 }
 
 fn log_chunk(
@@ -240,7 +306,7 @@ fn log_chunk(
         entry.from_status.as_str(),
         entry.to_status.as_str(),
         entry.attempt.get(),
-        entry.task_id.as_ref().map(|task_id| task_id.as_str()),
+        entry.task_id.as_ref().map(TaskId::as_str),
         entry.unfenced,
         entry.message,
     ]);
@@ -256,7 +322,8 @@ pub(super) fn log_job(
     action: Action,
     message: Option<&str>,
 ) -> Result<()> {
-    let sql = "INSERT INTO activity_log (created_at, actor, action, job_id, message) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql =
+        "INSERT INTO activity_log (created_at, actor, action, job_id, message) VALUES (?1, ?2, ?3, ?4, ?5)";
     let mut statement = conn.prepare_cached(sql).doing("write the activity log")?;
     let written =
         statement.execute(params![now.unix_ms(), actor.as_str(), action.as_str(), job_id.get(), message]);

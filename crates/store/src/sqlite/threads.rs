@@ -4,7 +4,7 @@
 //! commit is shared, alone an operation waits for nobody. Answers go out after the commit, never before.
 
 use super::error::{Doing, closed, database_error};
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use ream_core::{DatabaseFault, Error, Result};
 use rusqlite::{Connection, ErrorCode};
 use std::time::{Duration, Instant};
@@ -13,6 +13,8 @@ use tokio::sync::{oneshot, watch};
 /// The most operations in one transaction, and the longest it stays open for more.
 const MAX_GROUP_OPERATIONS: usize = 256;
 const MAX_GROUP_AGE: Duration = Duration::from_millis(5);
+/// How long the writer looks out for more work before it sleeps.
+const LOOK_OUT: Duration = Duration::from_micros(200);
 /// How often a commit that meets a busy database is tried again, on top of SQLite's own waiting.
 const MAX_COMMIT_TRIES: u32 = 10;
 
@@ -90,9 +92,23 @@ impl Writer {
 }
 
 fn write_loop(conn: &Connection, inbox: &Receiver<Box<dyn Operation>>, wake_ups: &watch::Sender<u64>) {
-    while let Ok(first) = inbox.recv() {
+    while let Some(first) = next_operation(inbox) {
         run_group(conn, first, inbox, wake_ups);
     }
+}
+
+/// Who has just been answered often asks again at once, and to wake a sleeping thread takes longer than most
+/// operations: look out for a moment before going to sleep, and let others have the core meanwhile.
+fn next_operation(inbox: &Receiver<Box<dyn Operation>>) -> Option<Box<dyn Operation>> {
+    let idle_since = Instant::now();
+    while idle_since.elapsed() < LOOK_OUT {
+        match inbox.try_recv() {
+            Ok(operation) => return Some(operation),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => std::thread::yield_now(),
+        }
+    }
+    inbox.recv().ok()
 }
 
 fn run_group(

@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::error::{Doing, corrupt};
+use super::jobs;
 use super::moves::{load_job, log_job, write_counters};
 use super::threads::WriteContext;
 use crate::repository::{Actor, JobVerdict};
@@ -94,7 +95,7 @@ fn count(
 pub(super) fn repair_counters(cx: &WriteContext<'_>, job_id: JobId, actor: &Actor) -> Result<CrawlJob> {
     let mut job = load_job(cx.conn, job_id)?.ok_or_else(|| Error::no_job(job_id))?;
     if job.counters.total_chunks == 0 {
-        return Ok(job);
+        return jobs::get(cx.conn, job_id);
     }
     let counted = count(cx.conn, job_id, |_, _| {})?;
     if counted != job.counters {
@@ -105,7 +106,7 @@ pub(super) fn repair_counters(cx: &WriteContext<'_>, job_id: JobId, actor: &Acto
         write_counters(cx.conn, &mut job)?;
         log_job(cx.conn, now, actor, job_id, Action::Repaired, Some(&told))?;
     }
-    Ok(job)
+    jobs::get(cx.conn, job_id)
 }
 
 /// Tables, indexes and constraints of a fresh database that this one lacks or has otherwise.
@@ -128,6 +129,8 @@ fn schema(conn: &Connection) -> Result<Vec<(String, String, String)>> {
     let sql = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' \
         ORDER BY type DESC, name";
     let mut statement = conn.prepare(sql).doing("read the schema")?;
-    let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).doing("read the schema")?;
+    let found = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .doing("read the schema")?;
     found.collect::<rusqlite::Result<_>>().doing("read the schema")
 }

@@ -57,7 +57,7 @@ impl CrawlSummary {
         rejected_rows: u64,
         ended: WorkerEnd,
     ) -> Result<Self, CrawlError> {
-        let job = service.repository().get_job(job_id).await?;
+        let (job, _) = service.repository().glance_at_job(job_id).await?;
         let mut summary = Self {
             status: job.status(),
             stopped: ended == WorkerEnd::Stopped,
