@@ -1,4 +1,5 @@
 //! The claim loop over a real database, with work that is only pretended: slots, stops, failures, cancellation.
+#![allow(clippy::unwrap_used)]
 
 use futures::future::BoxFuture;
 use ream::{

@@ -1,4 +1,5 @@
 //! A whole crawl in one process, against a site on loopback: what is in the folder afterwards, going on, and conflicts.
+#![allow(clippy::unwrap_used)]
 
 use axum::Router;
 use axum::extract::{Path as UrlPath, State};

@@ -33,9 +33,9 @@ use ream_core::{
     Activity, ChunkId, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp,
 };
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use threads::{Readers, Writer};
 use tokio::sync::watch;
 
@@ -119,13 +119,29 @@ fn connect(options: &SqliteOptions) -> Result<Connection> {
     conn.set_prepared_statement_cache_capacity(128);
     let synchronous = if options.survive_power_loss { "FULL" } else { "NORMAL" };
     // A write-ahead log of some 32 MiB between checkpoints: fewer flushes while millions of chunks are created.
-    conn.execute_batch(&format!(
+    let settings = format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
          PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536; \
          PRAGMA temp_store = MEMORY;"
-    ))
-    .doing(&doing)?;
+    );
+    apply_settings(&conn, &settings, options.busy_timeout).doing(&doing)?;
     Ok(conn)
+}
+
+/// Several that switch one new file to the write-ahead log at once get in each other's way, and there SQLite answers
+/// "busy" without waiting.
+fn apply_settings(conn: &Connection, settings: &str, patience: Duration) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match conn.execute_batch(settings) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begun.elapsed() < patience =>
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            result => return result,
+        }
+    }
 }
 
 fn connect_reader(options: &SqliteOptions) -> Result<Connection> {

@@ -7,7 +7,7 @@ use super::session::{CrawlSession, Resumed};
 use crate::fetch::Fetcher;
 use ream::{
     Actor, CrawlJob, CrawlJobService, DatabaseUrl, JobChunkRepository, JobChunkingService, JobFilter, JobId,
-    NewCrawlJob, PageRequest, TaskId,
+    NewCrawlJob, PageRequest, Policy, PolicyFields, TaskId,
 };
 use ream_images::{IngestOptions, PartsReader, ingest};
 use sha2::{Digest, Sha256};
@@ -156,6 +156,8 @@ async fn find_or_create_job(
     let mut new = NewCrawlJob::named(if name.is_empty() { "crawl".to_owned() } else { name });
     new.max_images = Some(record.accepted);
     new.chunk_size = record.settings.chunk_size;
+    // Somebody is waiting: a full disk or a dead network is to be told within minutes, not after hours of back-off.
+    new.policy = Policy::new(PolicyFields { backoff_initial_s: 5, backoff_max_s: 60, ..PolicyFields::default() })?;
     // Relative to the dataset: the folder may be moved.
     new.image_list = Some(format!("{}/list", super::STATE_DIR));
     Ok((jobs.create_crawl_job(new).await?, false))
