@@ -2,11 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::id::{Attempt, ChunkId, JobId, TaskId};
+use crate::last_move::LastMove;
 use crate::outcome::{ChunkProgress, Outcome};
 use crate::priority::Priority;
 use crate::range::ImageRange;
 use crate::timestamp::Timestamp;
-use crate::transition::LastMove;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;

@@ -55,7 +55,12 @@ impl NewCrawlJob {
         }
         if let Some(list) = &self.image_list {
             v.take(check_text("image_list", list, 4096));
-            v.check(self.max_images.is_some(), "max_images", "missing", "the number of rows of the image list");
+            v.check(
+                self.max_images.is_some(),
+                "max_images",
+                "missing",
+                "the number of rows of the image list",
+            );
         }
         v.check(
             self.executor != Some(Executor::Ream) || self.image_list.is_some(),

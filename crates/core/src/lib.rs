@@ -4,12 +4,16 @@
 //! tested by comparing values. All status changes go through one function, [`transition::transition`].
 
 pub mod activity;
+pub mod advice;
 pub mod chunk;
 pub mod cover;
+pub mod effects;
 pub mod error;
+pub mod event;
 pub mod id;
 pub mod job;
 pub mod job_event;
+pub mod last_move;
 pub mod outcome;
 pub mod plan;
 pub mod policy;
@@ -22,8 +26,11 @@ pub mod timestamp;
 pub mod transition;
 
 pub use activity::{Action, Activity};
+pub use advice::Advice;
 pub use chunk::{ChunkState, JobChunk, JobChunkStatus, Lease};
+pub use effects::Effects;
 pub use error::{DatabaseFault, Error, FieldError, Result};
+pub use event::Event;
 pub use id::{Attempt, ChunkId, JobId, TaskId};
 pub use job::{CrawlJob, CrawlJobStatus, Executor, JobGate};
 pub use outcome::{ErrorClass, Outcome};

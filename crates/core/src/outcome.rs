@@ -164,7 +164,11 @@ impl ChunkProgress {
     pub fn validate(&self) -> Result<()> {
         let largest = i64::MAX as u64;
         if self.images_done > largest || self.bytes > largest {
-            return Err(Error::invalid("progress", self.images_done.max(self.bytes), format!("0 to {largest}")));
+            return Err(Error::invalid(
+                "progress",
+                self.images_done.max(self.bytes),
+                format!("0 to {largest}"),
+            ));
         }
         Ok(())
     }

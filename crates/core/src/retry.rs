@@ -6,7 +6,8 @@ use crate::policy::Policy;
 /// at most `backoff_max_s`. By default 30 s, 2 min, 8 min, 32 min, then an hour.
 pub fn base_backoff_ms(policy: &Policy, retries_before: u32) -> i64 {
     let factor = 4u64.checked_pow(retries_before).unwrap_or(u64::MAX);
-    let wait_s = u64::from(policy.backoff_initial_s).saturating_mul(factor).min(u64::from(policy.backoff_max_s));
+    let wait_s =
+        u64::from(policy.backoff_initial_s).saturating_mul(factor).min(u64::from(policy.backoff_max_s));
     // At most 86,400,000: the policy's range.
     i64::try_from(wait_s).unwrap_or(i64::MAX / 1000) * 1000
 }

@@ -34,7 +34,10 @@ pub fn split_ranges(chunk: &JobChunk, parts: u64) -> Result<Vec<ImageRange>> {
         status => {
             return Err(Error::conflict(
                 ConflictCode::WrongStatus,
-                format!("chunk {} is {status}; only a chunk that is pending or failed can be split", chunk.id),
+                format!(
+                    "chunk {} is {status}; only a chunk that is pending or failed can be split",
+                    chunk.id
+                ),
             ));
         }
     }

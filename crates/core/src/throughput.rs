@@ -69,12 +69,15 @@ mod tests {
         let mut t = Throughput::default().record(500, at(10_000), Some(at(0)));
         assert_eq!(t.images_per_second(at(10_000)), Some(50.0));
         t = t.record(500, at(60_000), None);
-        assert_eq!(t, Throughput {
-            window_started_at_ms: at(60_000).unix_ms(),
-            window_images: 500,
-            previous_ms: 60_000,
-            previous_images: 500,
-        });
+        assert_eq!(
+            t,
+            Throughput {
+                window_started_at_ms: at(60_000).unix_ms(),
+                window_images: 500,
+                previous_ms: 60_000,
+                previous_images: 500,
+            }
+        );
         assert_eq!(t.images_per_second(at(100_000)), Some(10.0));
     }
 

@@ -5,71 +5,17 @@
 
 use crate::activity::Action;
 use crate::chunk::{ChunkState, Dispatch, JobChunk, JobChunkStatus, Lease};
+use crate::effects::{Effects, LogEntry, Transition, counts, difference};
 use crate::error::{ConflictCode, Error, Result};
+use crate::event::Event;
 use crate::id::{Attempt, TaskId};
 use crate::job::{Counters, JobGate};
+use crate::last_move::LastMove;
 use crate::outcome::{ChunkProgress, Outcome};
 use crate::policy::Policy;
 use crate::priority::Priority;
 use crate::retry::backoff_ms;
 use crate::timestamp::Timestamp;
-
-/// What is asked of a chunk. Where an `attempt` is optional, its giver is a worker and fenced; without one the
-/// word is an operator's: it counts, and ends any lease.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// pending → processing, by a worker that will send heartbeats.
-    Claim {
-        /// The worker.
-        task_id: TaskId,
-    },
-    /// pending → processing, by `mark_chunk_processing`: the lease lasts the chunk timeout until a heartbeat comes.
-    Start {
-        /// The task; a dispatched chunk starts for its own task only.
-        task_id: Option<TaskId>,
-    },
-    /// processing → processing: extends the lease.
-    Heartbeat {
-        /// The holder's.
-        attempt: Attempt,
-        /// How far it has come.
-        progress: Option<ChunkProgress>,
-    },
-    /// processing → completed; without an attempt also from pending and failed.
-    Complete {
-        /// The holder's.
-        attempt: Option<Attempt>,
-        /// What came out.
-        outcome: Option<Outcome>,
-    },
-    /// processing → failed; without an attempt also from pending.
-    Fail {
-        /// The holder's.
-        attempt: Option<Attempt>,
-        /// Why.
-        message: Option<String>,
-    },
-    /// processing → pending, at no cost in retries.
-    Release {
-        /// The holder's.
-        attempt: Attempt,
-    },
-    /// failed → pending by hand, with a fresh retry budget.
-    Retry,
-    /// failed → pending as `Retry`, processing → pending as an operator's release.
-    PutBack,
-    /// failed → pending by the service, once `retry_at` has come; before that, nothing.
-    RetryByPolicy,
-    /// processing → failed, once the lease is over; before that, nothing.
-    Expire,
-    /// pending → pending, in the hands of a task queue.
-    Dispatch {
-        /// The task that will start it.
-        task_id: TaskId,
-    },
-    /// Any status: another place in the queue.
-    SetPriority(Priority),
-}
 
 /// What a transition depends on besides the chunk.
 #[derive(Debug, Clone, Copy)]
@@ -82,140 +28,6 @@ pub struct Context<'a> {
     pub gate: JobGate,
     /// 0 to 1, drawn anew for each event: spreads retries.
     pub jitter: f64,
-}
-
-/// The last change of a chunk's status, and on whose word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LastMove {
-    /// None yet.
-    Created,
-    /// By a claim or by `mark_chunk_processing`.
-    Started,
-    /// By who held the lease.
-    CompletedByHolder,
-    /// By an unfenced word.
-    CompletedByOperator,
-    /// By who held the lease.
-    FailedByHolder,
-    /// By an unfenced word.
-    FailedByOperator,
-    /// Lease or timeout over.
-    Expired,
-    /// By who held the lease.
-    Released,
-    /// By an unfenced word.
-    ReleasedByOperator,
-    /// By hand or by policy.
-    Retried,
-}
-
-impl LastMove {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::Created,
-        Self::Started,
-        Self::CompletedByHolder,
-        Self::CompletedByOperator,
-        Self::FailedByHolder,
-        Self::FailedByOperator,
-        Self::Expired,
-        Self::Released,
-        Self::ReleasedByOperator,
-        Self::Retried,
-    ];
-
-    /// The word in SQL.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Started => "started",
-            Self::CompletedByHolder => "completed_by_holder",
-            Self::CompletedByOperator => "completed_by_operator",
-            Self::FailedByHolder => "failed_by_holder",
-            Self::FailedByOperator => "failed_by_operator",
-            Self::Expired => "expired",
-            Self::Released => "released",
-            Self::ReleasedByOperator => "released_by_operator",
-            Self::Retried => "retried",
-        }
-    }
-
-    /// Reads [`Self::as_str`] back.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|last_move| last_move.as_str() == text)
-    }
-}
-
-/// A row for the activity log; the backend adds id, time and actor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogEntry {
-    /// What was done.
-    pub action: Action,
-    /// Before.
-    pub from_status: JobChunkStatus,
-    /// After.
-    pub to_status: JobChunkStatus,
-    /// After.
-    pub attempt: Attempt,
-    /// Whose work it is about.
-    pub task_id: Option<TaskId>,
-    /// Whether it was done on an unfenced word: an operator's, or of a caller that gave no attempt.
-    pub unfenced: bool,
-    /// Why.
-    pub message: Option<String>,
-}
-
-/// What has to happen in the same transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Effects {
-    /// To be added to the job's counters.
-    pub counters: Counters,
-    /// To be written to the activity log.
-    pub log: Option<LogEntry>,
-    /// A chunk became startable: wake who waits for one.
-    pub wakes_claimers: bool,
-    /// A chunk was started: the job is no longer pending.
-    pub starts_job: bool,
-}
-
-/// A chunk after an event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Transition {
-    /// The new chunk, or the old one when `changed` is false.
-    pub chunk: JobChunk,
-    /// Whether there is anything to write.
-    pub changed: bool,
-    /// What follows from the change.
-    pub effects: Effects,
-}
-
-/// What one chunk adds to its job's counters.
-pub fn counts(chunk: &JobChunk) -> Counters {
-    let mut counters = Counters { total_chunks: 1, ..Counters::default() };
-    match &chunk.state {
-        ChunkState::Pending { .. } => {}
-        ChunkState::Processing { .. } => counters.active_chunks = 1,
-        ChunkState::Completed { .. } => {
-            counters.completed_chunks = 1;
-            counters.completed_images = i64::try_from(chunk.image_range.images()).unwrap_or(i64::MAX);
-        }
-        ChunkState::Failed { retry_at } => {
-            counters.failed_chunks = 1;
-            counters.awaiting_retry_chunks = i64::from(retry_at.is_some());
-        }
-    }
-    counters
-}
-
-const fn difference(after: Counters, before: Counters) -> Counters {
-    after.plus(Counters {
-        total_chunks: -before.total_chunks,
-        active_chunks: -before.active_chunks,
-        completed_chunks: -before.completed_chunks,
-        failed_chunks: -before.failed_chunks,
-        awaiting_retry_chunks: -before.awaiting_retry_chunks,
-        completed_images: -before.completed_images,
-    })
 }
 
 /// Applies one event to one chunk.
@@ -248,7 +60,12 @@ enum StartedBy {
     Call,
 }
 
-fn start(mut chunk: JobChunk, task_id: Option<TaskId>, by: StartedBy, cx: &Context<'_>) -> Result<Transition> {
+fn start(
+    mut chunk: JobChunk,
+    task_id: Option<TaskId>,
+    by: StartedBy,
+    cx: &Context<'_>,
+) -> Result<Transition> {
     let ChunkState::Pending { dispatch } = &chunk.state else {
         return Err(wrong_status(&chunk, "started", "pending"));
     };
@@ -533,7 +350,11 @@ fn wrong_status(chunk: &JobChunk, verb: &str, allowed: &str) -> Error {
     };
     Error::conflict(
         ConflictCode::WrongStatus,
-        format!("chunk {} is {}{held}; only a chunk that is {allowed} can be {verb}", chunk.id, chunk.status()),
+        format!(
+            "chunk {} is {}{held}; only a chunk that is {allowed} can be {verb}",
+            chunk.id,
+            chunk.status()
+        ),
     )
 }
 
@@ -556,7 +377,11 @@ fn expiry_message(chunk: &JobChunk, lease: Lease, cx: &Context<'_>) -> String {
     } else {
         format!("lease of {} s over without a heartbeat", cx.policy.lease_duration_s)
     };
-    format!("{limit}, {:.1} s after the start of attempt {} on `{worker}`", held_ms as f64 / 1000.0, chunk.attempt)
+    format!(
+        "{limit}, {:.1} s after the start of attempt {} on `{worker}`",
+        held_ms as f64 / 1000.0,
+        chunk.attempt
+    )
 }
 
 /// The longest error message that is kept whole, in bytes.
@@ -572,23 +397,4 @@ fn bounded_message(message: String) -> String {
         message.push_str(&format!(" … ({cut_bytes} more bytes cut)"));
     }
     message
-}
-
-/// What a holder should do, told by each heartbeat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Advice {
-    /// Go on and finish the chunk.
-    Continue,
-    /// Stop and release the chunk.
-    Stop,
-}
-
-/// A heartbeat's advice and its reason: a paused job's chunks may finish, a cancelled job's are released.
-pub const fn advice(gate: JobGate) -> (Advice, Option<&'static str>) {
-    match gate {
-        JobGate::Open => (Advice::Continue, None),
-        JobGate::Paused => (Advice::Continue, Some("the job is paused")),
-        JobGate::Cancelled => (Advice::Stop, Some("the job is cancelled")),
-    }
 }

@@ -7,9 +7,11 @@ mod support;
 
 use model::{Model, Op, Verdict, event, op};
 use proptest::prelude::*;
+use ream_core::effects::counts;
+use ream_core::event::Event;
 use ream_core::job::Counters;
 use ream_core::split::split_ranges;
-use ream_core::transition::{Context, Event, counts, transition};
+use ream_core::transition::{Context, transition};
 use ream_core::{Error, JobChunk, JobChunkStatus, JobGate, Policy, Timestamp};
 use support::{T0, fresh, task};
 

@@ -3,8 +3,9 @@
 
 mod support;
 
+use ream_core::event::Event;
 use ream_core::policy::PolicyFields;
-use ream_core::transition::{Event, MAX_MESSAGE_BYTES, transition};
+use ream_core::transition::{MAX_MESSAGE_BYTES, transition};
 use ream_core::{Attempt, ChunkState, JobChunk, Policy, Timestamp};
 use support::{T0, at, fresh, go, task};
 

@@ -3,10 +3,12 @@
 
 mod support;
 
+use ream_core::advice::{Advice, advice};
 use ream_core::chunk::Dispatch;
 use ream_core::error::ConflictCode;
+use ream_core::event::Event;
 use ream_core::job::Counters;
-use ream_core::transition::{Advice, Context, Event, advice, transition};
+use ream_core::transition::{Context, transition};
 use ream_core::{
     Action, Attempt, ChunkState, Error, JobChunk, JobGate, Outcome, Policy, Priority, Timestamp,
 };
@@ -121,7 +123,7 @@ fn cell(chunk: JobChunk, event: Event, cx: &Context<'_>) -> &'static str {
         Ok(done) if done.changed => CELLS[done.chunk.status() as usize],
         Ok(done) => {
             assert_eq!(done.chunk, before, "a no-op leaves everything as it was");
-            assert_eq!(done.effects, ream_core::transition::Effects::default());
+            assert_eq!(done.effects, ream_core::Effects::default());
             "no-op"
         }
         Err(Error::Conflict { code: ConflictCode::WrongStatus, .. }) => "wrong",

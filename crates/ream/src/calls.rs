@@ -1,7 +1,7 @@
 //! What callers say about a chunk, and what they hear back.
 
+use ream_core::advice::Advice;
 use ream_core::outcome::ChunkProgress;
-use ream_core::transition::Advice;
 use ream_core::{Attempt, ChunkId, JobChunk, Outcome, Timestamp};
 use ream_store::ClaimedChunk;
 
@@ -79,7 +79,7 @@ pub struct HeartbeatAnswer {
 
 impl HeartbeatAnswer {
     pub(crate) fn new(chunk: &JobChunk, gate: ream_core::JobGate) -> Self {
-        let (action, reason) = ream_core::transition::advice(gate);
+        let (action, reason) = ream_core::advice::advice(gate);
         let lease_expires_at = chunk.lease().map_or(chunk.updated_at, |lease| lease.expires_at);
         Self { lease_expires_at, action, reason }
     }

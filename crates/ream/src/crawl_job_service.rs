@@ -2,12 +2,10 @@
 
 use crate::chunk_list::ChunkList;
 use crate::job_chunking_service::JobChunkingService;
+use ream_core::event::Event;
 use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
-use ream_core::transition::Event;
 use ream_core::{Activity, CrawlJob, Error, JobChunkStatus, JobId, Result};
-use ream_store::{
-    ActivityFilter, Actor, JobChunkRepository, JobFilter, JobVerdict, Page, PageRequest,
-};
+use ream_store::{ActivityFilter, Actor, JobChunkRepository, JobFilter, JobVerdict, Page, PageRequest};
 use std::sync::Arc;
 
 /// Creates, starts, pauses, cancels and deletes crawl jobs. Cheap to clone; all clones share one database.

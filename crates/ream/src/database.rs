@@ -27,7 +27,11 @@ impl FromStr for DatabaseUrl {
         match text.strip_prefix("sqlite:") {
             Some(path) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
             // The whole URL may hold a password, so it is not repeated.
-            _ => Err(Error::invalid("database", "another kind of URL", "`sqlite:PATH`, such as `sqlite:ream.db`")),
+            _ => Err(Error::invalid(
+                "database",
+                "another kind of URL",
+                "`sqlite:PATH`, such as `sqlite:ream.db`",
+            )),
         }
     }
 }

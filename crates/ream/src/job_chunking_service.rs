@@ -3,12 +3,12 @@
 use crate::calls::{ChunkRef, Completion, Heartbeat, HeartbeatAnswer};
 use crate::chunk_list::ChunkList;
 use crate::progress::{JobChunkProgress, JobChunkStatistics, is_complete};
+use ream_core::error::Validation;
+use ream_core::event::Event;
 use ream_core::plan::MAX_CHUNKS_PER_JOB;
-use ream_core::transition::Event;
 use ream_core::{
     Attempt, ChunkId, CrawlJob, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, TaskId,
 };
-use ream_core::error::Validation;
 use ream_store::{Actor, ClaimRequest, ClaimedChunk, JobChunkRepository, MovedChunk, NewChunk};
 use std::sync::Arc;
 

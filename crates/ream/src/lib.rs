@@ -46,11 +46,10 @@ pub use ream_core::error::{ConflictCode, DatabaseFault, FieldError, Validation};
 pub use ream_core::job_event::{JobChanges, NewCrawlJob};
 pub use ream_core::outcome::ChunkProgress;
 pub use ream_core::policy::PolicyFields;
-pub use ream_core::transition::Advice;
 pub use ream_core::{
-    Action, Activity, Attempt, CHUNK_SIZE, ChunkId, ChunkPlan, ChunkState, CrawlJob, CrawlJobStatus, Error,
-    ErrorClass, Executor, ImageRange, JobChunk, JobChunkStatus, JobGate, JobId, Lease, Outcome, Policy, Priority,
-    Result, TaskId, Timestamp, cover, plan,
+    Action, Activity, Advice, Attempt, CHUNK_SIZE, ChunkId, ChunkPlan, ChunkState, CrawlJob, CrawlJobStatus,
+    Error, ErrorClass, Executor, ImageRange, JobChunk, JobChunkStatus, JobGate, JobId, Lease, Outcome,
+    Policy, Priority, Result, TaskId, Timestamp, cover, plan,
 };
 pub use ream_store::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Cursor, JobChunkRepository, JobFilter, JobVerdict,

@@ -3,13 +3,13 @@
 use crate::page::{Page, PageRequest};
 use async_trait::async_trait;
 use ream_core::cover::CoverFault;
+use ream_core::event::Event;
 use ream_core::id::check_text;
 use ream_core::job::{Counters, Executor};
 use ream_core::job_event::{JobEvent, NewCrawlJob};
-use ream_core::transition::Event;
 use ream_core::{
-    Action, Activity, ChunkId, CrawlJob, CrawlJobStatus, Error, ImageRange, JobChunk, JobChunkStatus, JobGate,
-    JobId, Priority, Result, TaskId, Timestamp,
+    Action, Activity, ChunkId, CrawlJob, CrawlJobStatus, Error, ImageRange, JobChunk, JobChunkStatus,
+    JobGate, JobId, Priority, Result, TaskId, Timestamp,
 };
 use std::fmt;
 use std::sync::Arc;

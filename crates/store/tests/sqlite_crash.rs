@@ -4,8 +4,8 @@
 
 mod sqlite_kit;
 
+use ream_core::event::Event;
 use ream_core::job_event::NewCrawlJob;
-use ream_core::transition::Event;
 use ream_core::{Attempt, ChunkId, JobChunkStatus, JobId, Priority, TaskId};
 use ream_store::{
     Actor, ClaimRequest, JobChunkRepository, JobFilter, PageRequest, SqliteOptions, SqliteStore,

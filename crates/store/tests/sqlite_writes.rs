@@ -3,8 +3,8 @@
 
 mod sqlite_kit;
 
+use ream_core::event::Event;
 use ream_core::job_event::{JobEvent, NewCrawlJob};
-use ream_core::transition::Event;
 use ream_core::{ChunkId, ImageRange, JobId, TaskId};
 use ream_store::{Actor, ClaimRequest, JobChunkRepository, NewChunk, PageRequest, SqliteStore};
 use sqlite_kit::TestFile;

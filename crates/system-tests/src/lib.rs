@@ -1,1 +1,15 @@
-//! system-tests
+//! Real processes, real faults: what only the whole system can show.
+//!
+//! The tests of this crate run the `ream` binary as its users do, against a stock web server and real images, kill
+//! it in the middle of its work, and have what is left judged by a checker that shares no code with it.
+
+pub mod checker;
+pub mod fault;
+pub mod killer;
+pub mod packages;
+pub mod paths;
+pub mod process;
+pub mod real_list;
+pub mod ream;
+pub mod site;
+pub mod state;

@@ -89,7 +89,12 @@ impl ImageChunks {
         }
     }
 
-    fn spawn_fetch(&self, number: u64, row: ListRow, slot: OwnedSemaphorePermit) -> AbortOnDropHandle<FetchedRow> {
+    fn spawn_fetch(
+        &self,
+        number: u64,
+        row: ListRow,
+        slot: OwnedSemaphorePermit,
+    ) -> AbortOnDropHandle<FetchedRow> {
         let fetching = self.fetcher.fetch(&row.url);
         let tally = self.tally.clone();
         // A task of its own goes on while its chunk waits for the packing.
@@ -113,7 +118,11 @@ async fn next(in_flight: &mut VecDeque<AbortOnDropHandle<FetchedRow>>) -> Option
 }
 
 impl ChunkProcessor for ImageChunks {
-    fn process(&self, claimed: Arc<ClaimedChunk>, progress: ProgressCell) -> BoxFuture<'_, Result<Outcome, String>> {
+    fn process(
+        &self,
+        claimed: Arc<ClaimedChunk>,
+        progress: ProgressCell,
+    ) -> BoxFuture<'_, Result<Outcome, String>> {
         Box::pin(self.work(claimed, progress))
     }
 

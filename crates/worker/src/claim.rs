@@ -7,8 +7,8 @@ use crate::progress::ProgressCell;
 use crate::shutdown::StopSignal;
 use futures::future::BoxFuture;
 use ream::{
-    ClaimRequest, ClaimedChunk, Completion, CrawlJobStatus, Error, Executor, JobChunkingService,
-    JobId, Outcome, Result, TaskId,
+    ClaimRequest, ClaimedChunk, Completion, CrawlJobStatus, Error, Executor, JobChunkingService, JobId,
+    Outcome, Result, TaskId,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,11 @@ const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 pub trait ChunkProcessor: Send + Sync + 'static {
     /// Works on the chunk and tells what came out. An error fails the chunk with this message: single images that
     /// cannot be had are no error.
-    fn process(&self, claimed: Arc<ClaimedChunk>, progress: ProgressCell) -> BoxFuture<'_, Result<Outcome, String>>;
+    fn process(
+        &self,
+        claimed: Arc<ClaimedChunk>,
+        progress: ProgressCell,
+    ) -> BoxFuture<'_, Result<Outcome, String>>;
 
     /// Cleans up after an attempt that came to nothing.
     fn discard(&self, claimed: &ClaimedChunk);
@@ -61,7 +65,11 @@ pub struct Worker {
 
 impl Worker {
     /// A worker that reports to `service`, which should act in the worker's name.
-    pub fn new(service: JobChunkingService, processor: Arc<dyn ChunkProcessor>, config: WorkerConfig) -> Self {
+    pub fn new(
+        service: JobChunkingService,
+        processor: Arc<dyn ChunkProcessor>,
+        config: WorkerConfig,
+    ) -> Self {
         Self { service, processor, config }
     }
 

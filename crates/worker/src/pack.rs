@@ -31,7 +31,8 @@ pub(crate) fn pack(
     let started = Instant::now();
     let chunk = &claimed.chunk;
     let staging = Staging::create(dataset, chunk.id, chunk.attempt).map_err(|e| e.to_string())?;
-    let mut sink = open_sink(format, &staging.path(), chunk.chunk_index).map_err(|e| cannot_store(dataset, &e))?;
+    let mut sink =
+        open_sink(format, &staging.path(), chunk.chunk_index).map_err(|e| cannot_store(dataset, &e))?;
     let mut ledger = Vec::new();
     let mut outcome = Outcome::default();
     while let Some(image) = images.blocking_recv() {

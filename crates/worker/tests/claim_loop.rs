@@ -3,8 +3,8 @@
 
 use futures::future::BoxFuture;
 use ream::{
-    Actor, ClaimedChunk, CrawlJobService, CrawlJobStatus, JobChunk, JobChunkStatus, JobChunkingService, JobId,
-    NewCrawlJob, Outcome, Policy, PolicyFields, TaskId,
+    Actor, ClaimedChunk, CrawlJobService, CrawlJobStatus, JobChunk, JobChunkStatus, JobChunkingService,
+    JobId, NewCrawlJob, Outcome, Policy, PolicyFields, TaskId,
 };
 use ream_worker::claim::{ChunkProcessor, Worker, WorkerConfig, WorkerEnd};
 use ream_worker::progress::ProgressCell;
@@ -49,7 +49,11 @@ impl Drop for InFlight<'_> {
 }
 
 impl ChunkProcessor for Pretended {
-    fn process(&self, claimed: Arc<ClaimedChunk>, progress: ProgressCell) -> BoxFuture<'_, Result<Outcome, String>> {
+    fn process(
+        &self,
+        claimed: Arc<ClaimedChunk>,
+        progress: ProgressCell,
+    ) -> BoxFuture<'_, Result<Outcome, String>> {
         Box::pin(async move {
             {
                 let mut seen = self.seen.lock().unwrap();

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x00\x00\x00\x00\x00\
+const PIXEL: &[u8] =
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x00\x00\x00\x00\x00\
     \x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
 
 /// Serves an image per number; every request takes a permit, so that a test can hold the crawl where it likes.
@@ -25,7 +26,10 @@ struct Site {
     permits: Arc<Semaphore>,
 }
 
-async fn image(State(permits): State<Arc<Semaphore>>, UrlPath(number): UrlPath<u64>) -> (StatusCode, Vec<u8>) {
+async fn image(
+    State(permits): State<Arc<Semaphore>>,
+    UrlPath(number): UrlPath<u64>,
+) -> (StatusCode, Vec<u8>) {
     permits.acquire().await.unwrap().forget();
     if number % 10 == 3 {
         return (StatusCode::NOT_FOUND, Vec::new());

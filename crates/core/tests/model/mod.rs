@@ -2,7 +2,7 @@
 //! Written from the design's sentences, not from the code that it is compared with.
 
 use proptest::prelude::*;
-use ream_core::transition::Event;
+use ream_core::event::Event;
 use ream_core::{Attempt, JobChunkStatus, JobGate, Priority};
 
 use super::support::task;

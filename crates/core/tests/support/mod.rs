@@ -1,6 +1,9 @@
 //! A fresh chunk and a context for the tests of the transition function.
 
-use ream_core::transition::{Context, Event, LastMove, Transition, transition};
+use ream_core::effects::Transition;
+use ream_core::event::Event;
+use ream_core::last_move::LastMove;
+use ream_core::transition::{Context, transition};
 use ream_core::{
     Attempt, ChunkId, ChunkState, ImageRange, JobChunk, JobGate, JobId, Policy, Priority, TaskId, Timestamp,
 };

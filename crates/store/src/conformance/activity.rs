@@ -4,8 +4,8 @@ use super::TestStore;
 use super::kit::{complete, fail, heartbeat, refusal, small, start, task, tester};
 use crate::page::PageRequest;
 use crate::repository::{ActivityFilter, Actor};
+use ream_core::event::Event;
 use ream_core::job_event::{JobChanges, JobEvent};
-use ream_core::transition::Event;
 use ream_core::{Action, Activity, Attempt, JobChunkStatus, JobId};
 
 facts!($ activity:

@@ -3,10 +3,10 @@
 use super::TestStore;
 use super::kit::{complete, ids, indexes, priority, refusal, small, task, with_policy};
 use crate::repository::ClaimRequest;
+use ream_core::event::Event;
 use ream_core::job::Executor;
 use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
 use ream_core::policy::PolicyFields;
-use ream_core::transition::Event;
 use ream_core::{Attempt, JobId, Timestamp};
 
 facts!($ claims:

@@ -3,8 +3,8 @@
 use super::TestStore;
 use super::kit::{apply_to, complete, fail, heartbeat, small, start, task, tester};
 use crate::repository::{ClaimRequest, JobChunkRepository};
+use ream_core::event::Event;
 use ream_core::outcome::Outcome;
-use ream_core::transition::Event;
 use ream_core::{Attempt, ChunkId, JobChunk, JobChunkStatus, JobId};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,9 +2,9 @@
 
 use super::TestStore;
 use super::kit::{complete, fail, small, with_policy};
+use ream_core::event::Event;
 use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
 use ream_core::policy::PolicyFields;
-use ream_core::transition::Event;
 use ream_core::{CrawlJobStatus, Policy};
 
 facts!($ deadlines:

@@ -3,9 +3,9 @@
 use super::TestStore;
 use super::kit::{refusal, small, start, task, with_policy};
 use ream_core::chunk::Dispatch;
+use ream_core::event::Event;
 use ream_core::job_event::JobEvent;
 use ream_core::policy::PolicyFields;
-use ream_core::transition::Event;
 use ream_core::{Attempt, ChunkState, JobChunkStatus};
 
 facts!($ dispatch:

@@ -2,9 +2,9 @@
 
 use super::TestStore;
 use super::kit::{apply_to, complete, fail, heartbeat, refusal, small, start, tester, with_policy};
+use ream_core::event::Event;
 use ream_core::outcome::ChunkProgress;
 use ream_core::policy::PolicyFields;
-use ream_core::transition::Event;
 use ream_core::{Attempt, ChunkState, JobChunk, JobChunkStatus, JobGate};
 
 facts!($ fencing:

@@ -2,8 +2,8 @@
 
 use super::TestStore;
 use super::kit::{complete, fail, refusal, small, start};
+use ream_core::event::Event;
 use ream_core::outcome::Outcome;
-use ream_core::transition::Event;
 use ream_core::{Attempt, ErrorClass, JobChunk};
 
 facts!($ idempotency:

@@ -3,9 +3,9 @@
 use super::TestStore;
 use super::kit::{complete, fail, small, start, tester, with_policy};
 use crate::repository::JobFilter;
+use ream_core::event::Event;
 use ream_core::job_event::JobEvent;
 use ream_core::policy::PolicyFields;
-use ream_core::transition::Event;
 use ream_core::{CrawlJobStatus, JobId};
 
 facts!($ job_status:

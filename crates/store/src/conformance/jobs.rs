@@ -4,10 +4,10 @@ use super::TestStore;
 use super::kit::{complete, heartbeat, priority, refusal, small, start, tester};
 use crate::page::PageRequest;
 use crate::repository::JobFilter;
+use ream_core::event::Event;
 use ream_core::job::Executor;
 use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
 use ream_core::policy::PolicyFields;
-use ream_core::transition::Event;
 use ream_core::{ChunkId, CrawlJobStatus, JobGate, JobId, Policy};
 
 facts!($ jobs:

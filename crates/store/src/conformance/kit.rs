@@ -5,10 +5,10 @@ use crate::page::PageRequest;
 use crate::repository::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter,
 };
+use ream_core::event::Event;
 use ream_core::job::Counters;
 use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
 use ream_core::policy::PolicyFields;
-use ream_core::transition::Event;
 use ream_core::{
     Activity, Attempt, ChunkId, CrawlJob, JobChunk, JobChunkStatus, JobId, Policy, Priority, Result, TaskId,
     Timestamp,

@@ -3,9 +3,9 @@
 use super::TestStore;
 use super::kit::{complete, ranges, small, start, tester};
 use crate::page::PageRequest;
+use ream_core::event::Event;
 use ream_core::job_event::NewCrawlJob;
 use ream_core::outcome::{ChunkProgress, Outcome};
-use ream_core::transition::Event;
 use ream_core::{Attempt, ChunkState, ErrorClass, JobChunkStatus};
 
 /// Twice LAION-5B.

@@ -4,8 +4,8 @@ use super::TestStore;
 use super::kit::{complete, fail, ids, indexes, priority, ranges, refusal, small, start, task, tester};
 use crate::page::PageRequest;
 use crate::repository::JobFilter;
+use ream_core::event::Event;
 use ream_core::job_event::{JobEvent, NewCrawlJob};
-use ream_core::transition::Event;
 use ream_core::{ChunkId, CrawlJobStatus, JobChunk, JobChunkStatus, JobId};
 
 facts!($ queries:

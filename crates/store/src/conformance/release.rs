@@ -2,7 +2,7 @@
 
 use super::TestStore;
 use super::kit::{complete, refusal, small};
-use ream_core::transition::Event;
+use ream_core::event::Event;
 use ream_core::{Attempt, JobChunkStatus};
 
 facts!($ release:

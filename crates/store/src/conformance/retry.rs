@@ -2,8 +2,8 @@
 
 use super::TestStore;
 use super::kit::{complete, fail, refusal, small, start, with_policy};
+use ream_core::event::Event;
 use ream_core::policy::PolicyFields;
-use ream_core::transition::Event;
 use ream_core::{ChunkState, JobChunkStatus, JobGate};
 
 facts!($ retry:

@@ -2,8 +2,8 @@
 
 use super::TestStore;
 use super::kit::{complete, fail, indexes, priority, ranges, refusal, small, start, tester};
+use ream_core::event::Event;
 use ream_core::job_event::{JobChanges, NewCrawlJob};
-use ream_core::transition::Event;
 use ream_core::{JobChunk, JobChunkStatus};
 
 facts!($ split:

@@ -3,7 +3,7 @@
 use super::TestStore;
 use super::kit::{complete, fail, small, start, task, tester};
 use ream_core::cover::CoverFault;
-use ream_core::transition::Event;
+use ream_core::event::Event;
 
 facts!($ verify:
     a_job_in_every_status_is_sound,

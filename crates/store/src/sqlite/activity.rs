@@ -7,11 +7,7 @@ use crate::repository::ActivityFilter;
 use ream_core::{Action, Activity, ChunkId, JobId, Result};
 use rusqlite::{Connection, params};
 
-pub(super) fn list(
-    conn: &Connection,
-    filter: &ActivityFilter,
-    page: PageRequest,
-) -> Result<Page<Activity>> {
+pub(super) fn list(conn: &Connection, filter: &ActivityFilter, page: PageRequest) -> Result<Page<Activity>> {
     // Each condition is either a plain comparison, which can use an index, or not there at all.
     let mut conditions = String::new();
     for (set, condition) in [

@@ -5,8 +5,8 @@ use super::moves::Moves;
 use super::rows::{self, CHUNK_COLUMNS};
 use super::threads::WriteContext;
 use crate::repository::{Actor, ClaimRequest, ClaimedChunk};
+use ream_core::event::Event;
 use ream_core::job::Executor;
-use ream_core::transition::Event;
 use ream_core::{Error, JobChunk, JobGate, JobId, Result, Timestamp};
 use rusqlite::{Connection, params};
 

@@ -178,7 +178,10 @@ pub(super) fn bulk_create(
     let max_images = check_exact_cover(&chunks)?;
     let mut job = load_job(cx.conn, job_id)?.ok_or_else(|| Error::no_job(job_id))?;
     if load_begun(cx.conn, job_id)?.images.is_some() {
-        return Err(Error::conflict(ConflictCode::AlreadyChunked, format!("job {job_id} has chunks already")));
+        return Err(Error::conflict(
+            ConflictCode::AlreadyChunked,
+            format!("job {job_id} has chunks already"),
+        ));
     }
     if let Some(images) = job.max_images.filter(|images| *images != max_images) {
         return Err(Error::conflict(

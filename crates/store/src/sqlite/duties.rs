@@ -7,9 +7,9 @@ use super::moves::{Moves, load_job, log_job};
 use super::rows::{self, CHUNK_COLUMNS, signed};
 use super::threads::WriteContext;
 use crate::repository::Actor;
+use ream_core::event::Event;
 use ream_core::job::CrawlJobStatus;
 use ream_core::job_event::JobEvent;
-use ream_core::transition::Event;
 use ream_core::{Action, ChunkState, Error, JobChunk, JobId, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 

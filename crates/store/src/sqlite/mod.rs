@@ -27,10 +27,11 @@ use crate::repository::{
 };
 use async_trait::async_trait;
 use error::Doing;
+use ream_core::event::Event;
 use ream_core::job_event::{JobEvent, NewCrawlJob};
-use ream_core::transition::Event;
 use ream_core::{
-    Activity, ChunkId, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp,
+    Activity, ChunkId, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Priority, Result,
+    Timestamp,
 };
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -135,7 +136,8 @@ fn apply_settings(conn: &Connection, settings: &str, patience: Duration) -> rusq
     loop {
         match conn.execute_batch(settings) {
             Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begun.elapsed() < patience =>
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && begun.elapsed() < patience =>
             {
                 std::thread::sleep(Duration::from_millis(2));
             }

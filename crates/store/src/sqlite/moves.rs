@@ -5,8 +5,10 @@ use super::rows::{CHUNK_COLUMNS, JOB_COLUMNS};
 use super::threads::WriteContext;
 use super::{clock, rows};
 use crate::repository::Actor;
+use ream_core::effects::{Effects, LogEntry};
+use ream_core::event::Event;
 use ream_core::job::{Counters, CrawlJobStatus};
-use ream_core::transition::{Context, Effects, Event, LogEntry, transition};
+use ream_core::transition::{Context, transition};
 use ream_core::{
     Action, ChunkId, ChunkState, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Lease,
     Result, TaskId, Timestamp,

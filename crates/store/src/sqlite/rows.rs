@@ -3,12 +3,12 @@
 use super::error::corrupt;
 use ream_core::chunk::Dispatch;
 use ream_core::job::Counters;
+use ream_core::last_move::LastMove;
 use ream_core::policy::PolicyFields;
 use ream_core::throughput::Throughput;
-use ream_core::transition::LastMove;
 use ream_core::{
-    Activity, Attempt, ChunkId, ChunkState, CrawlJob, Error, ImageRange, JobChunk, JobChunkStatus, JobGate, JobId,
-    Lease, Policy, Priority, Result, TaskId, Timestamp,
+    Activity, Attempt, ChunkId, ChunkState, CrawlJob, Error, ImageRange, JobChunk, JobChunkStatus, JobGate,
+    JobId, Lease, Policy, Priority, Result, TaskId, Timestamp,
 };
 use rusqlite::Row;
 use rusqlite::types::FromSql;

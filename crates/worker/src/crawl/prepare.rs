@@ -157,7 +157,8 @@ async fn find_or_create_job(
     new.max_images = Some(record.accepted);
     new.chunk_size = record.settings.chunk_size;
     // Somebody is waiting: a full disk or a dead network is to be told within minutes, not after hours of back-off.
-    new.policy = Policy::new(PolicyFields { backoff_initial_s: 5, backoff_max_s: 60, ..PolicyFields::default() })?;
+    new.policy =
+        Policy::new(PolicyFields { backoff_initial_s: 5, backoff_max_s: 60, ..PolicyFields::default() })?;
     // Relative to the dataset: the folder may be moved.
     new.image_list = Some(format!("{}/list", super::STATE_DIR));
     Ok((jobs.create_crawl_job(new).await?, false))

@@ -1,0 +1,57 @@
+//! Where things lie: the build's target folder, and a cache in it that outlives a test run.
+
+use crate::fault::{Fault, Result, cannot};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// The workspace's root.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The folder of the running test's profile, such as `target/debug`.
+fn profile_dir() -> Result<PathBuf> {
+    let test = std::env::current_exe().map_err(cannot("find the running test"))?;
+    let mut folders = test.ancestors().skip(1);
+    let found = folders.find(|folder| folder.file_name().is_some_and(|name| name == "deps"));
+    let parent = found.and_then(Path::parent);
+    parent.map(Path::to_owned).ok_or_else(|| Fault::new(format!("{} is in no target folder", test.display())))
+}
+
+/// The target folder, and the name of the profile that the running test was built with.
+///
+/// # Errors
+/// The running test does not lie where cargo puts tests.
+pub fn target_and_profile() -> Result<(PathBuf, String)> {
+    let dir = profile_dir()?;
+    let target = dir.parent().ok_or_else(|| Fault::new("the profile's folder has no parent"))?;
+    let profile = match dir.file_name().map(|name| name.to_string_lossy().into_owned()) {
+        Some(name) if name != "debug" => name,
+        _ => "dev".to_owned(),
+    };
+    Ok((target.to_owned(), profile))
+}
+
+/// Calls `make` for a folder of this name in the cache while no other process does; the folder may be there already.
+///
+/// # Errors
+/// What `make` answers, or the file system refuses.
+pub fn in_cache<T>(name: &str, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let cache = target_and_profile()?.0.join("system-tests");
+    std::fs::create_dir_all(&cache).map_err(cannot(format!("create {}", cache.display())))?;
+    let path = cache.join(format!("{name}.lock"));
+    let lock = File::create(&path).map_err(cannot(format!("create {}", path.display())))?;
+    lock.lock().map_err(cannot(format!("lock {}", path.display())))?;
+    make(&cache.join(name))
+}
+
+/// An empty folder within the target folder, removed when dropped: large, so not in memory as some `/tmp` are.
+///
+/// # Errors
+/// The file system refuses.
+pub fn scratch() -> Result<tempfile::TempDir> {
+    let folder = target_and_profile()?.0.join("system-tests/scratch");
+    std::fs::create_dir_all(&folder).map_err(cannot(format!("create {}", folder.display())))?;
+    let made = tempfile::Builder::new().prefix("test-").tempdir_in(&folder);
+    made.map_err(cannot(format!("create a folder in {}", folder.display())))
+}

@@ -1,0 +1,63 @@
+//! Starting, signalling and awaiting processes.
+
+use crate::fault::{Fault, Result, cannot};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often something is looked at while it is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// A command whose process the system ends when the thread that started it ends, so that an aborted test leaves
+/// nothing running. Its process id is that of the program itself.
+pub fn tethered(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(program).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end; anything but success is a fault that shows what it said.
+///
+/// # Errors
+/// The command cannot be started or does not succeed.
+pub fn run(command: &mut Command) -> Result<Output> {
+    let output = output(command)?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    Err(Fault::new(format!("{command:?} ended with {}:\n{said}", output.status)))
+}
+
+/// Runs a command to its end, whatever that is.
+///
+/// # Errors
+/// The command cannot be started.
+pub fn output(command: &mut Command) -> Result<Output> {
+    command.stdin(Stdio::null()).output().map_err(cannot(format!("start {:?}", command.get_program())))
+}
+
+/// Sends a signal, such as `INT`, to one process.
+///
+/// # Errors
+/// There is no such process.
+pub fn signal(pid: u32, name: &str) -> Result<()> {
+    run(Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", name]).arg(pid.to_string())).map(|_| ())
+}
+
+/// Looks until there is something to see, or until time is up.
+///
+/// # Errors
+/// Time is up, or looking fails.
+pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let started = Instant::now();
+    loop {
+        if let Some(seen) = look()? {
+            return Ok(seen);
+        }
+        if started.elapsed() > limit {
+            return Err(Fault::new(format!("waited {limit:?} in vain for {what}")));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}

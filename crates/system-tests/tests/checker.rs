@@ -1,0 +1,33 @@
+//! The checker itself: what it is there to find, it finds.
+#![allow(clippy::print_stdout, reason = "a test")]
+
+use ream_system_tests::checker;
+use ream_system_tests::fault::Result;
+use ream_system_tests::paths::scratch;
+use ream_system_tests::real_list::{Pictures, Size};
+use ream_system_tests::ream::Ream;
+use ream_system_tests::site::{Pace, Site};
+use std::time::Duration;
+
+#[test]
+fn damage_to_a_made_up_dataset_is_found() -> Result<()> {
+    println!("{}", checker::self_test()?);
+    Ok(())
+}
+
+#[test]
+fn damage_to_a_real_dataset_is_found() -> Result<()> {
+    let folder = scratch()?;
+    let web_root = folder.path().join("site");
+    let pictures = Pictures::collect(Size::Handful, &web_root)?;
+    let site = Site::start(&web_root, Pace::default())?;
+    let list = pictures.list(&site.base_url(), folder.path())?;
+    for format in ["files", "webdataset"] {
+        let dataset = folder.path().join(format);
+        let crawl = Ream::crawl(&list.path, &dataset, format).with(["--chunk-size", "50"]);
+        crawl.run(Duration::from_secs(120))?.expect_code(0)?;
+        println!("{}", checker::check(&list, &dataset, format, false)?);
+        println!("{}", checker::self_test_on(&list, &dataset, format)?);
+    }
+    Ok(())
+}
