@@ -7,6 +7,7 @@ mod exit;
 mod failure;
 mod output;
 mod settings;
+mod signals;
 
 use args::Cli;
 use context::Context;

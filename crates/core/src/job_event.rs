@@ -3,7 +3,7 @@
 use crate::activity::Action;
 use crate::error::{ConflictCode, Error, Result, Validation};
 use crate::id::check_text;
-use crate::job::{CrawlJob, CrawlJobStatus, Executor, JobGate, MAX_NAME_CHARS};
+use crate::job::{CrawlJob, CrawlJobStatus, Executor, JobGate, MAX_NAME_CHARS, job_status};
 use crate::plan::{CHUNK_SIZE, ChunkPlan, check_chunk_size};
 use crate::policy::Policy;
 use crate::priority::Priority;
@@ -154,7 +154,7 @@ pub fn job_transition(mut job: CrawlJob, event: JobEvent, now: Timestamp) -> Res
             (Action::Resumed, None)
         }
         JobEvent::Cancel { .. } if job.gate == JobGate::Cancelled => return Ok(unchanged(job)),
-        JobEvent::Cancel { .. } if job.status() == CrawlJobStatus::Completed => {
+        JobEvent::Cancel { .. } if is_completed(&job) => {
             return Err(Error::conflict(
                 ConflictCode::WrongStatus,
                 format!("job {} is completed and cannot be cancelled", job.id),
@@ -169,6 +169,12 @@ pub fn job_transition(mut job: CrawlJob, event: JobEvent, now: Timestamp) -> Res
     job.updated_at = now;
     let wakes_claimers = log.0 == Action::Resumed;
     Ok(JobTransition { job, log: Some(log), wakes_claimers })
+}
+
+/// Completed whether or not it was paused afterwards.
+const fn is_completed(job: &CrawlJob) -> bool {
+    let status = job_status(JobGate::Open, job.started_at.is_some(), &job.counters);
+    matches!(status, CrawlJobStatus::Completed)
 }
 
 fn update(job: &mut CrawlJob, changes: JobChanges) -> Result<Vec<String>> {

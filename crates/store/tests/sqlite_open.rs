@@ -122,3 +122,17 @@ fn the_database_of_another_program_is_refused_and_left_alone() {
     assert!(error.to_string().contains("another program"), "{error}");
     assert_eq!(std::fs::read(file.path()).unwrap(), before);
 }
+
+#[test]
+fn a_closed_file_is_whole_without_its_log() {
+    let file = TestFile::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let store = file.open();
+    let job = runtime.block_on(store.create_job(NewCrawlJob::named("kept"), &Actor::service())).unwrap();
+    drop(store);
+    assert!(!file.path().with_extension("db-wal").exists());
+    let copy = file.folder().join("copy.db");
+    std::fs::copy(file.path(), &copy).unwrap();
+    let copied = SqliteStore::open(&ream_store::SqliteOptions::new(copy)).unwrap();
+    assert_eq!(runtime.block_on(copied.get_job(job.id)).unwrap(), job);
+}

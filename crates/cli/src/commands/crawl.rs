@@ -5,13 +5,14 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Output, Paint, fields, text};
 use crate::settings::{CrawlFlags, CrawlSettings, JobFlags, JobSettings, Source};
+use crate::signals::Signals;
+use indicatif::ProgressBar;
 use ream::CrawlJobStatus;
 use ream_worker::crawl::{
     CrawlError, CrawlOptions, CrawlSession, CrawlSummary, ListOptions, STATE_DIR, prepare,
 };
-use ream_worker::shutdown::{Shutdown, StopSignal};
+use ream_worker::shutdown::Shutdown;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often the progress bar looks.
@@ -88,55 +89,46 @@ pub(super) fn check_database(context: &Context<'_>) -> Result<()> {
     }
 }
 
-/// Prepares and runs a crawl with a progress bar, until it has ended or a signal stops it.
+/// Prepares and runs a crawl with a progress bar, until it has ended. The first signal asks for an orderly end, the
+/// second ends at once: leases then run out by themselves.
 pub(crate) async fn crawl(options: CrawlOptions, out: &Output) -> Result<CrawlSummary> {
-    let bar = out.bytes_bar(format!("reading {}", options.list.display()));
+    let mut signals = Signals::listen()?;
+    let session = tokio::select! {
+        session = take_in(options, out) => session?,
+        // Nothing is lost: what is not taken in whole does not count.
+        () = signals.next() => return Err(Failure::interrupted()),
+    };
+    greet(&session, out);
+    let (shutdown, stop) = Shutdown::new();
+    let mut display = Display::new(&session, out).await?;
+    let mut running = std::pin::pin!(session.run(stop));
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            summary = &mut running => return Ok(summary?),
+            () = signals.next() => {
+                if stopping {
+                    return Err(Failure::interrupted());
+                }
+                stopping = true;
+                shutdown.stop();
+                display.say("stopping: chunks in work are given back (again to end at once)");
+            }
+            () = tokio::time::sleep(TICK) => display.refresh().await,
+        }
+    }
+}
+
+async fn take_in(options: CrawlOptions, out: &Output) -> Result<CrawlSession> {
+    let bar = out.bytes_bar(format!("reading {}", text::printable(&options.list.display().to_string())));
     let reading = bar.clone();
     let session = prepare(options, move |read, total| {
         reading.set_length(total);
         reading.set_position(read);
     });
-    // Nothing is lost by ending here: what is not taken in whole does not count.
-    let session = tokio::select! {
-        session = session => session?,
-        () = signalled() => return Err(Failure::interrupted()),
-    };
+    let session = session.await;
     bar.finish_and_clear();
-    greet(&session, out);
-    let (shutdown, stop) = Shutdown::new();
-    let told = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let listening = tokio::spawn(stop_at_signal(shutdown, told.clone()));
-    let summary = tokio::select! {
-        summary = session.run(stop.clone()) => summary,
-        failure = show_progress(&session, stop, told, out) => return Err(failure),
-    };
-    listening.abort();
-    Ok(summary?)
-}
-
-/// The first signal asks for an orderly end, the second ends at once: leases then run out by themselves.
-async fn stop_at_signal(shutdown: Shutdown, told: Arc<std::sync::atomic::AtomicBool>) {
-    signalled().await;
-    shutdown.stop();
-    told.store(true, std::sync::atomic::Ordering::SeqCst);
-    // Keeps the switch, so that dropping it is not taken for another stop.
-    std::future::pending::<()>().await;
-}
-
-/// Ctrl-C or a service manager's request to end.
-async fn signalled() {
-    let ctrl_c = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            tokio::select! {
-                _ = ctrl_c => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = ctrl_c.await;
+    Ok(session?)
 }
 
 fn greet(session: &CrawlSession, out: &Output) {
@@ -158,45 +150,45 @@ fn greet(session: &CrawlSession, out: &Output) {
     }
 }
 
-/// Shows the crawl until it ends elsewhere; only a second signal ends it here.
-async fn show_progress(
-    session: &CrawlSession,
-    stop: StopSignal,
-    told: Arc<std::sync::atomic::AtomicBool>,
-    out: &Output,
-) -> Failure {
-    let started = Instant::now();
-    let Ok(first) = session.progress().await else { return std::future::pending().await };
-    let bar = out.bar(first.total_chunks.unsigned_abs());
-    bar.set_position(first.completed_chunks.unsigned_abs());
-    let mut stopping = false;
-    loop {
-        let tally = session.tally().snapshot();
-        let seconds = started.elapsed().as_secs_f64().max(0.001);
-        if let Ok(progress) = session.progress().await {
-            bar.set_position(progress.completed_chunks.unsigned_abs());
-            let failed: Vec<String> =
-                tally.failed.iter().map(|(class, count)| format!("{class} {count}")).collect();
-            bar.set_message(format!(
-                "{} images, {:.0}/s, {:.1} MB/s{}{}{}",
-                tally.images(),
-                tally.images() as f64 / seconds,
-                tally.bytes as f64 / 1e6 / seconds,
-                progress.eta.map_or_else(String::new, |eta| format!(", done at {}", text::time(eta))),
-                if failed.is_empty() { "" } else { "  " },
-                failed.join(" ")
-            ));
+/// The bar over a crawl's chunks.
+struct Display<'a> {
+    session: &'a CrawlSession,
+    out: &'a Output,
+    bar: ProgressBar,
+    started: Instant,
+}
+
+impl<'a> Display<'a> {
+    async fn new(session: &'a CrawlSession, out: &'a Output) -> Result<Self> {
+        let progress = session.progress().await?;
+        let bar = out.bar(progress.total_chunks.unsigned_abs());
+        bar.set_position(progress.completed_chunks.unsigned_abs());
+        Ok(Self { session, out, bar, started: Instant::now() })
+    }
+
+    fn say(&self, words: &str) {
+        self.bar.suspend(|| self.out.note(words));
+    }
+
+    /// A look that fails shows nothing new; what is wrong is told where the work is done.
+    async fn refresh(&mut self) {
+        let Ok(progress) = self.session.progress().await else { return };
+        let tally = self.session.tally().snapshot();
+        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let mut message = format!(
+            "{} images, {:.0}/s, {:.1} MB/s",
+            tally.images(),
+            tally.images() as f64 / seconds,
+            tally.bytes as f64 / 1e6 / seconds
+        );
+        if let Some(eta) = progress.eta {
+            message.push_str(&format!(", {} left", text::duration(eta.ms_since(progress.timestamp))));
         }
-        if stop.is_stopped() && !stopping {
-            stopping = true;
-            if told.load(std::sync::atomic::Ordering::SeqCst) {
-                bar.suspend(|| out.note("stopping: chunks in work are given back (again to end at once)"));
-            }
+        for (class, count) in &tally.failed {
+            message.push_str(&format!("  {class} {count}"));
         }
-        tokio::select! {
-            () = tokio::time::sleep(TICK) => {}
-            () = signalled(), if stopping => return Failure::interrupted(),
-        }
+        self.bar.set_position(progress.completed_chunks.unsigned_abs());
+        self.bar.set_message(message);
     }
 }
 

@@ -37,7 +37,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use threads::{Readers, Writer};
+use threads::{Readers, WriteContext, Writer};
 use tokio::sync::watch;
 
 /// How a SQLite file is opened.
@@ -68,10 +68,11 @@ impl SqliteOptions {
     }
 }
 
-/// State in a SQLite file. Dropping it ends its threads once they have done what was asked.
+/// State in a SQLite file. Dropping it waits until its threads have done what was asked; then the file is whole by
+/// itself, without a write-ahead log beside it, unless another process has it open.
 pub struct SqliteStore {
-    writer: Writer,
-    readers: Readers,
+    /// Both are there until the store is dropped.
+    threads: Option<(Writer, Readers)>,
     wake_ups: watch::Receiver<u64>,
 }
 
@@ -94,11 +95,39 @@ impl SqliteStore {
             fault: DatabaseFault::Unavailable,
             message: format!("start a thread for the database: {error}"),
         };
-        Ok(Self {
-            writer: Writer::start(conn, waker).map_err(no_thread)?,
-            readers: Readers::start(readers).map_err(no_thread)?,
-            wake_ups,
-        })
+        let writer = Writer::start(conn, waker).map_err(no_thread)?;
+        let readers = Readers::start(readers).map_err(no_thread)?;
+        Ok(Self { threads: Some((writer, readers)), wake_ups })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut WriteContext<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match &self.threads {
+            Some((writer, _)) => writer.call(run).await,
+            None => Err(error::closed()),
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match &self.threads {
+            Some((_, readers)) => readers.call(read).await,
+            None => Err(error::closed()),
+        }
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        if let Some((writer, readers)) = self.threads.take() {
+            // The writer's connection is closed last: that folds the write-ahead log into the file.
+            readers.close();
+            writer.close();
+        }
     }
 }
 
@@ -159,29 +188,29 @@ fn connect_reader(options: &SqliteOptions) -> Result<Connection> {
 impl JobChunkRepository for SqliteStore {
     async fn create_job(&self, new: NewCrawlJob, actor: &Actor) -> Result<CrawlJob> {
         let actor = actor.clone();
-        self.writer.call(move |cx| jobs::create(cx, &new, &actor)).await
+        self.write(move |cx| jobs::create(cx, &new, &actor)).await
     }
 
     async fn get_job(&self, job_id: JobId) -> Result<CrawlJob> {
-        self.readers.call(move |conn| jobs::get(conn, job_id)).await
+        self.read(move |conn| jobs::get(conn, job_id)).await
     }
 
     async fn glance_at_job(&self, job_id: JobId) -> Result<(CrawlJob, Timestamp)> {
-        self.readers.call(move |conn| jobs::glance(conn, job_id)).await
+        self.read(move |conn| jobs::glance(conn, job_id)).await
     }
 
     async fn list_jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<CrawlJob>> {
-        self.readers.call(move |conn| jobs::list(conn, filter, page)).await
+        self.read(move |conn| jobs::list(conn, filter, page)).await
     }
 
     async fn apply_to_job(&self, job_id: JobId, event: JobEvent, actor: &Actor) -> Result<CrawlJob> {
         let actor = actor.clone();
-        self.writer.call(move |cx| jobs::apply(cx, job_id, event, &actor)).await
+        self.write(move |cx| jobs::apply(cx, job_id, event, &actor)).await
     }
 
     async fn delete_job(&self, job_id: JobId, actor: &Actor) -> Result<()> {
         let actor = actor.clone();
-        self.writer.call(move |cx| jobs::delete(cx, job_id, &actor)).await
+        self.write(move |cx| jobs::delete(cx, job_id, &actor)).await
     }
 
     async fn create_chunks_step(
@@ -192,16 +221,16 @@ impl JobChunkRepository for SqliteStore {
         actor: &Actor,
     ) -> Result<Creation> {
         let actor = actor.clone();
-        self.writer.call(move |cx| creation::create_step(cx, job_id, max_images, priority, &actor)).await
+        self.write(move |cx| creation::create_step(cx, job_id, max_images, priority, &actor)).await
     }
 
     async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>, actor: &Actor) -> Result<Creation> {
         let actor = actor.clone();
-        self.writer.call(move |cx| creation::bulk_create(cx, job_id, chunks, &actor)).await
+        self.write(move |cx| creation::bulk_create(cx, job_id, chunks, &actor)).await
     }
 
     async fn get_chunk(&self, chunk_id: ChunkId) -> Result<JobChunk> {
-        self.readers.call(move |conn| chunks::get(conn, chunk_id)).await
+        self.read(move |conn| chunks::get(conn, chunk_id)).await
     }
 
     async fn list_chunks(
@@ -210,80 +239,80 @@ impl JobChunkRepository for SqliteStore {
         status: Option<JobChunkStatus>,
         page: PageRequest,
     ) -> Result<Page<JobChunk>> {
-        self.readers.call(move |conn| chunks::list(conn, job_id, status, page)).await
+        self.read(move |conn| chunks::list(conn, job_id, status, page)).await
     }
 
     async fn next_pending_chunk(&self, job_id: JobId) -> Result<Option<JobChunk>> {
-        self.readers.call(move |conn| chunks::next_pending(conn, job_id)).await
+        self.read(move |conn| chunks::next_pending(conn, job_id)).await
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
         request.validate()?;
-        self.writer.call(move |cx| claim::claim(cx, &request)).await
+        self.write(move |cx| claim::claim(cx, &request)).await
     }
 
     async fn apply(&self, events: Vec<(ChunkId, Event)>, actor: &Actor) -> Result<Vec<Result<MovedChunk>>> {
         let actor = actor.clone();
-        self.writer.call(move |cx| chunks::apply(cx, events, &actor)).await
+        self.write(move |cx| chunks::apply(cx, events, &actor)).await
     }
 
     async fn split_chunk(&self, chunk_id: ChunkId, parts: u64, actor: &Actor) -> Result<Vec<JobChunk>> {
         let actor = actor.clone();
-        self.writer.call(move |cx| chunks::split(cx, chunk_id, parts, &actor)).await
+        self.write(move |cx| chunks::split(cx, chunk_id, parts, &actor)).await
     }
 
     async fn expire_due(&self, limit: u32) -> Result<u64> {
-        self.writer.call(move |cx| duties::expire_due(cx, limit)).await
+        self.write(move |cx| duties::expire_due(cx, limit)).await
     }
 
     async fn retry_due(&self, limit: u32) -> Result<u64> {
-        self.writer.call(move |cx| duties::retry_due(cx, limit)).await
+        self.write(move |cx| duties::retry_due(cx, limit)).await
     }
 
     async fn cancel_overdue_jobs(&self) -> Result<u64> {
-        self.writer.call(duties::cancel_overdue_jobs).await
+        self.write(duties::cancel_overdue_jobs).await
     }
 
     async fn announce_ends(&self) -> Result<Vec<JobId>> {
-        self.writer.call(duties::announce_ends).await
+        self.write(duties::announce_ends).await
     }
 
     async fn propagate_priority_step(&self) -> Result<bool> {
-        self.writer.call(|cx| duties::propagate_priority_step(cx)).await
+        self.write(|cx| duties::propagate_priority_step(cx)).await
     }
 
     async fn purge_step(&self) -> Result<bool> {
-        self.writer.call(|cx| duties::purge_step(cx)).await
+        self.write(|cx| duties::purge_step(cx)).await
     }
 
     async fn list_unpublished(&self, job_id: JobId, limit: u32) -> Result<Vec<JobChunk>> {
-        self.readers.call(move |conn| duties::list_unpublished(conn, job_id, limit)).await
+        self.read(move |conn| duties::list_unpublished(conn, job_id, limit)).await
     }
 
     async fn mark_published(&self, chunk: &JobChunk) -> Result<()> {
         let chunk = chunk.clone();
-        self.writer.call(move |cx| duties::mark_published(cx, &chunk)).await
+        self.write(move |cx| duties::mark_published(cx, &chunk)).await
     }
 
     async fn verify_job(&self, job_id: JobId) -> Result<JobVerdict> {
-        self.readers.call(move |conn| verify::verify_job(conn, job_id)).await
+        self.read(move |conn| verify::verify_job(conn, job_id)).await
     }
 
     async fn repair_counters(&self, job_id: JobId, actor: &Actor) -> Result<CrawlJob> {
         let actor = actor.clone();
-        self.writer.call(move |cx| verify::repair_counters(cx, job_id, &actor)).await
+        self.write(move |cx| verify::repair_counters(cx, job_id, &actor)).await
     }
 
     async fn verify_schema(&self) -> Result<Vec<String>> {
-        self.readers.call(verify::verify_schema).await
+        self.read(verify::verify_schema).await
     }
 
     async fn list_activity(&self, filter: ActivityFilter, page: PageRequest) -> Result<Page<Activity>> {
-        self.readers.call(move |conn| activity::list(conn, &filter, page)).await
+        self.read(move |conn| activity::list(conn, &filter, page)).await
     }
 
     async fn now(&self) -> Result<Timestamp> {
-        self.readers.call(clock::now).await
+        self.read(clock::now).await
     }
 
     fn wake_ups(&self) -> WakeUps {

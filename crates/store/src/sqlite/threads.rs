@@ -7,6 +7,7 @@ use super::error::{Doing, closed, database_error};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use ream_core::{DatabaseFault, Error, Result};
 use rusqlite::{Connection, ErrorCode};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
@@ -69,15 +70,23 @@ where
 /// The way to the writer thread, which ends when this is dropped.
 pub(super) struct Writer {
     operations: Sender<Box<dyn Operation>>,
+    thread: JoinHandle<()>,
 }
 
 impl Writer {
     pub(super) fn start(conn: Connection, wake_ups: watch::Sender<u64>) -> std::io::Result<Self> {
         let (operations, inbox) = unbounded();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("ream-sqlite-writer".into())
             .spawn(move || write_loop(&conn, &inbox, &wake_ups))?;
-        Ok(Self { operations })
+        Ok(Self { operations, thread })
+    }
+
+    /// Does what is still asked, closes the connection and ends the thread.
+    pub(super) fn close(self) {
+        drop(self.operations);
+        // A thread that panicked has closed its connection as well.
+        let _ = self.thread.join();
     }
 
     /// Runs `run` in a transaction and answers after its commit. An error undoes all it did.
@@ -200,20 +209,30 @@ type Reading = Box<dyn FnOnce(&Connection) + Send>;
 /// The way to the reader threads, which end when this is dropped.
 pub(super) struct Readers {
     readings: Sender<Reading>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Readers {
     pub(super) fn start(connections: Vec<Connection>) -> std::io::Result<Self> {
         let (readings, inbox) = unbounded::<Reading>();
-        for (n, conn) in connections.into_iter().enumerate() {
+        let start = |(n, conn): (usize, Connection)| {
             let inbox = inbox.clone();
             std::thread::Builder::new().name(format!("ream-sqlite-reader-{n}")).spawn(move || {
                 while let Ok(reading) = inbox.recv() {
                     reading(&conn);
                 }
-            })?;
+            })
+        };
+        let threads = connections.into_iter().enumerate().map(start).collect::<std::io::Result<_>>()?;
+        Ok(Self { readings, threads })
+    }
+
+    /// As [`Writer::close`].
+    pub(super) fn close(self) {
+        drop(self.readings);
+        for thread in self.threads {
+            let _ = thread.join();
         }
-        Ok(Self { readings })
     }
 
     /// Runs `read` on one snapshot of the database.

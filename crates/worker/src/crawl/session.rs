@@ -100,6 +100,9 @@ impl CrawlSession {
     pub async fn run(&self, stop: StopSignal) -> Result<CrawlSummary, CrawlError> {
         let repository = self.service.repository().clone();
         self.publish_all().await?;
+        // The folder's lock says that nobody is at work in here: what is staged now belongs to attempts that were
+        // killed. Kept until the end, many resumes of a large crawl would fill the disk with it.
+        sweep_staging(self.folder.root())?;
         let images = ImageChunks {
             dataset: self.folder.root().to_owned(),
             list: self.list.clone(),
