@@ -1,10 +1,8 @@
-//! The shape of the command line, and readers of values that several commands share.
+//! The shape of the command line.
 
 use crate::commands::{activity, chunks, completions, crawl, demo, jobs, plan, verify, watch};
 use crate::settings::ColorWhen;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use ream::{Action, ChunkId, CrawlJobStatus, Cursor, Error, JobChunkStatus, JobId, PageRequest};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -128,97 +126,6 @@ pub(crate) fn parse(words: &[OsString], color: ColorWhen) -> Result<Cli, clap::E
     };
     let matches = Cli::command().color(color).try_get_matches_from(words)?;
     Cli::from_arg_matches(&matches)
-}
-
-/// Which page of a list.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct PageArgs {
-    /// Rows per page, 1 to 1000 [default: 100]
-    #[arg(long, value_name = "ROWS", value_parser = limit, allow_negative_numbers = true)]
-    limit: Option<i64>,
-    /// Where the page begins: the cursor that the page before told
-    #[arg(long, value_name = "CURSOR", value_parser = cursor)]
-    cursor: Option<Cursor>,
-    /// Every page
-    #[arg(long, conflicts_with = "limit")]
-    pub(crate) all: bool,
-}
-
-impl PageArgs {
-    /// The first page to read.
-    pub(crate) fn request(&self) -> ream::Result<PageRequest> {
-        if self.all {
-            return Ok(PageRequest::largest().at(self.cursor));
-        }
-        PageRequest::new(self.limit.unwrap_or_else(|| PageRequest::DEFAULT_LIMIT.into()), self.cursor)
-    }
-}
-
-/// For the parser: what the library allows.
-fn allowed<T>(read: ream::Result<T>) -> Result<T, String> {
-    read.map_err(|error| match error {
-        Error::Validation { errors } if !errors.is_empty() => format!("allowed is {}", errors[0].allowed),
-        other => other.to_string(),
-    })
-}
-
-fn whole<T: std::str::FromStr>(text: &str, allowed: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("allowed is {allowed}"))
-}
-
-fn limit(text: &str) -> Result<i64, String> {
-    let limit = whole(text, &format!("1 to {}", PageRequest::MAX_LIMIT))?;
-    allowed(PageRequest::new(limit, None)).map(|_| limit)
-}
-
-fn cursor(text: &str) -> Result<Cursor, String> {
-    allowed(text.parse())
-}
-
-pub(crate) fn job_id(text: &str) -> Result<JobId, String> {
-    whole(text, "a job's number").map(JobId::new)
-}
-
-pub(crate) fn chunk_id(text: &str) -> Result<ChunkId, String> {
-    whole(text, "a chunk's number, as in the column ID of `ream chunks list`").map(ChunkId::new)
-}
-
-pub(crate) fn images(text: &str) -> Result<u64, String> {
-    let range = format!("1 to {}", ream::plan::MAX_IMAGES);
-    let images = whole(text, &range)?;
-    allowed(ream::ChunkPlan::new(images, 1)).map(|_| images)
-}
-
-pub(crate) fn rows(text: &str) -> Result<u64, String> {
-    let rows: std::num::NonZeroU64 = whole(text, "1 or more")?;
-    Ok(rows.get())
-}
-
-pub(crate) fn priority(text: &str) -> Result<ream::Priority, String> {
-    allowed(crate::settings::JobSettings::parse_priority(text))
-}
-
-pub(crate) fn chunk_size(text: &str) -> Result<u64, String> {
-    allowed(crate::settings::JobSettings::parse_chunk_size(text))
-}
-
-pub(crate) fn interval_ms(text: &str) -> Result<u64, String> {
-    allowed(crate::settings::WatchSettings::parse_interval_ms(text))
-}
-
-pub(crate) fn chunk_status() -> impl TypedValueParser<Value = JobChunkStatus> {
-    let words = JobChunkStatus::ALL.map(JobChunkStatus::as_str);
-    PossibleValuesParser::new(words).try_map(|word| word.parse::<JobChunkStatus>())
-}
-
-pub(crate) fn job_status() -> impl TypedValueParser<Value = CrawlJobStatus> {
-    let words = CrawlJobStatus::ALL.iter().map(|status| status.as_str());
-    PossibleValuesParser::new(words).try_map(|word| word.parse::<CrawlJobStatus>())
-}
-
-pub(crate) fn action() -> impl TypedValueParser<Value = Action> {
-    let words = Action::ALL.iter().map(|action| action.as_str());
-    PossibleValuesParser::new(words).try_map(|word| word.parse::<Action>())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod failure;
 mod output;
 mod settings;
 mod signals;
+mod values;
 
 use args::Cli;
 use context::Context;

@@ -220,7 +220,7 @@ impl Settings {
         rows.extend(WatchSettings::load(layers, None)?.rows());
         rows.extend(JobSettings::load(layers, &JobFlags::default())?.rows());
         rows.extend(CrawlSettings::load(layers, &CrawlFlags::default())?.rows());
-        let policy = PolicySettings::load(layers, &PolicyFlags::default())?;
+        let policy = PolicySettings::load(layers, &PolicyFlags::default(), ream::PolicyFields::default())?;
         policy.policy()?;
         rows.extend(policy.rows());
         Ok(rows)

@@ -19,7 +19,7 @@ pub enum JobChunkStatus {
     Pending,
     /// Somebody holds it under a lease.
     Processing,
-    /// Done; only an explicit operator's word reopens it.
+    /// Done, and stays so.
     Completed,
     /// Given up, until retried by hand or by policy.
     Failed,

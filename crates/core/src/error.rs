@@ -127,13 +127,13 @@ impl Error {
     }
 
     /// No such job.
-    pub fn no_job(id: crate::JobId) -> Self {
-        Self::NotFound { what: "job", id: id.get() }
+    pub fn no_job(id: impl Into<i64>) -> Self {
+        Self::NotFound { what: "job", id: id.into() }
     }
 
     /// No such chunk.
-    pub fn no_chunk(id: crate::ChunkId) -> Self {
-        Self::NotFound { what: "chunk", id: id.get() }
+    pub fn no_chunk(id: impl Into<i64>) -> Self {
+        Self::NotFound { what: "chunk", id: id.into() }
     }
 
     /// A conflict of the given kind.

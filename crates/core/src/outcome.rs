@@ -58,13 +58,13 @@ error_classes! {
     TooLarge = "too_large", false;
     /// The bytes are not a known image format.
     NotAnImage = "not_an_image", false;
-    /// The header says image, the rest cannot be read.
+    /// The header says image, the rest cannot be read. Given by who decodes.
     Decode = "decode", false;
     /// The address is outside the public internet and not allowed.
     BlockedAddress = "blocked_address", false;
-    /// The site does not want to be crawled.
+    /// The site does not want to be crawled. Given by who asks it.
     Robots = "robots", false;
-    /// The bytes do not have the hash that the list names.
+    /// The bytes do not have the hash that the list names. Given by who compares.
     HashMismatch = "hash_mismatch", false;
 }
 

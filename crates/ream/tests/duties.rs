@@ -140,7 +140,7 @@ async fn many_expired_chunks_are_done_in_steps_by_one_run() {
 }
 
 #[tokio::test]
-async fn what_a_crash_cut_off_is_finished_by_the_next_run() {
+async fn what_a_crash_cut_off_is_finished_step_by_step() {
     let s = Services::new();
     let (deleted, _) = s.chunked(1000).await;
     let (urgent, _) = s.chunked(1000).await;
@@ -159,6 +159,8 @@ async fn what_a_crash_cut_off_is_finished_by_the_next_run() {
             .iter()
             .all(|chunk| chunk.priority == Priority::MAX && chunk.status() == JobChunkStatus::Pending)
     );
+    // One step a round: the chunks went in the first, the job goes in the second.
+    assert_eq!(duties(&s).await, [("purge", 1)]);
     assert_eq!(duties(&s).await, []);
 }
 

@@ -307,10 +307,11 @@ pub trait JobChunkRepository: Send + Sync {
     /// failed → pending for chunks whose back-off is over, at most `limit`. Answers how many.
     async fn retry_due(&self, limit: u32) -> Result<u64>;
 
-    /// Cancels jobs that are past their deadline and have not ended. Answers how many.
+    /// Cancels some jobs that are past their deadline and have not ended. Answers how many; 0 when none is left.
     async fn cancel_overdue_jobs(&self) -> Result<u64>;
 
-    /// Notes the end of jobs that are completed or failed, each end once. Answers those jobs.
+    /// Notes the end of some jobs that are completed or failed, each end once. Answers those jobs; none when none is
+    /// left.
     async fn announce_ends(&self) -> Result<Vec<JobId>>;
 
     /// Gives some more chunks that are not completed the priority that their job was given. Answers whether there

@@ -171,3 +171,36 @@ async fn callers_that_go_away_leave_the_store_at_work() {
     let verdict = store.verify_job(job_id).await.unwrap();
     assert!(verdict.is_sound(), "what was asked for holds, whoever listens: {verdict:?}");
 }
+
+#[tokio::test]
+async fn a_claim_whose_caller_has_gone_before_it_began_leaves_no_chunk_without_a_holder() {
+    let file = TestFile::new();
+    let store = file.open();
+    let job_id = chunked(&store, 5).await;
+    let other = file.connect();
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE clock SET shift_ms = shift_ms").unwrap();
+    let gone = tokio::time::timeout(Duration::ZERO, claim(&store)).await;
+    assert!(gone.is_err(), "the lock was not held");
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(claim(&store).await.unwrap(), 1);
+    assert_eq!(store.get_job(job_id).await.unwrap().counters.active_chunks, 1);
+}
+
+#[tokio::test]
+async fn who_waits_behind_a_call_that_met_a_locked_database_is_refused_with_it() {
+    let file = TestFile::new();
+    let mut options = file.options();
+    options.busy_timeout = Duration::from_millis(1500);
+    let store = SqliteStore::open(&options).unwrap();
+    chunked(&store, 5).await;
+    let other = file.connect();
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE clock SET shift_ms = shift_ms").unwrap();
+    let asked = Instant::now();
+    let (a, b, c, d) = tokio::join!(claim(&store), claim(&store), claim(&store), claim(&store));
+    for answer in [a, b, c, d] {
+        assert!(answer.unwrap_err().is_unavailable());
+    }
+    assert!(asked.elapsed() < Duration::from_millis(4500), "one after the other: {:?}", asked.elapsed());
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(claim(&store).await.unwrap(), 1);
+}

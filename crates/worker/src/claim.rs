@@ -19,7 +19,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// The wait after the database was out of reach.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Does the work on one chunk. Dropping the future must stop the work; what it staged is then [`Self::discard`]ed.
+/// Does the work on one chunk. Dropping the future must soon end the work; what it staged is then
+/// [`Self::discard`]ed.
 pub trait ChunkProcessor: Send + Sync + 'static {
     /// Works on the chunk and tells what came out. An error fails the chunk with this message: single images that
     /// cannot be had are no error.
@@ -166,7 +167,7 @@ impl Attempt {
         };
         let chunk_id = self.claimed.chunk.id;
         match end {
-            Ok(Ok(outcome)) => self.complete(outcome).await,
+            Ok(Ok(outcome)) => self.complete(outcome, &stop).await,
             Ok(Err(message)) => {
                 tracing::warn!(%chunk_id, message, "chunk failed");
                 self.processor.discard(&self.claimed);
@@ -175,9 +176,12 @@ impl Attempt {
             }
             Err(HolderEnd::Asked(reason)) => {
                 tracing::debug!(%chunk_id, reason, "chunk is given back");
-                self.processor.discard(&self.claimed);
-                let released = self.service.release(chunk_id, self.claimed.chunk.attempt).await;
-                self.note("give a chunk back", released.map(|_| ()));
+                self.give_back().await;
+            }
+            Err(HolderEnd::Overdue) => {
+                tracing::warn!(%chunk_id, "no heartbeat came through for a whole lease, chunk is given back");
+                // Fenced: if the lease is over for the database as well, this changes nothing.
+                self.give_back().await;
             }
             Err(HolderEnd::Lost(reason)) => {
                 tracing::warn!(%chunk_id, reason, "chunk is dropped");
@@ -186,19 +190,31 @@ impl Attempt {
         }
     }
 
-    async fn complete(&self, outcome: Outcome) {
-        let deadline = self.asked_at + Duration::from_millis(self.claimed.chunk_timeout_ms.unsigned_abs());
+    async fn give_back(&self) {
+        self.processor.discard(&self.claimed);
+        let chunk = &self.claimed.chunk;
+        let released = self.service.release(chunk.id, chunk.attempt).await;
+        self.note("give a chunk back", released.map(|_| ()));
+    }
+
+    async fn complete(&self, outcome: Outcome, stop: &StopSignal) {
+        // No heartbeat goes out any more: after a lease without an answer there is nothing left to complete.
+        let deadline = Instant::now() + Duration::from_millis(self.claimed.lease_duration_ms.unsigned_abs());
         loop {
             let completion = Completion::with_outcome(self.claimed.as_ref(), outcome.clone());
             match self.service.mark_chunk_completed(completion).await {
                 Ok(chunk) => return self.processor.completed(&chunk).await,
                 // The same attempt may say it again; if the lease is lost meanwhile, the answer will tell.
-                Err(error) if error.is_unavailable() && Instant::now() < deadline => {
+                Err(error) if error.is_unavailable() && Instant::now() < deadline && !stop.is_stopped() => {
                     tracing::warn!(%error, "cannot report a completed chunk, will try again");
                     tokio::time::sleep(UNAVAILABLE_PAUSE).await;
                 }
                 Err(error) => {
-                    self.processor.discard(&self.claimed);
+                    // Refused for good: nobody will publish this output. After any other error the completion may
+                    // have been written all the same, and the output is still needed.
+                    if matches!(error, Error::Conflict { .. } | Error::NotFound { .. }) {
+                        self.processor.discard(&self.claimed);
+                    }
                     return self.note("report a completed chunk", Err(error));
                 }
             }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 pub(crate) enum HolderEnd {
     /// Give the chunk back.
     Asked(&'static str),
-    /// Somebody else may hold the chunk already: touch nothing.
+    /// By the local clock the lease is over. The database may think otherwise: then the chunk is to be given back.
+    Overdue,
+    /// Somebody else may hold the chunk already.
     Lost(&'static str),
 }
 
@@ -29,7 +31,7 @@ pub(crate) async fn hold(
         tokio::time::sleep_until(next.min(held_until).into()).await;
         let sent_at = Instant::now();
         if sent_at >= held_until {
-            return HolderEnd::Lost("no heartbeat came through for a whole lease");
+            return HolderEnd::Overdue;
         }
         let heartbeat = Heartbeat {
             chunk_id: claimed.chunk.id,
@@ -45,7 +47,7 @@ pub(crate) async fn hold(
             Ok(Err(error)) if error.is_lease_lost() => return HolderEnd::Lost("the lease is lost"),
             Ok(Err(Error::NotFound { .. })) => return HolderEnd::Lost("the chunk is gone"),
             Ok(Err(error)) => tracing::warn!(%error, "a heartbeat did not come through"),
-            Err(_) => return HolderEnd::Lost("no heartbeat came through for a whole lease"),
+            Err(_) => return HolderEnd::Overdue,
         }
         next = sent_at + interval;
     }

@@ -26,11 +26,28 @@ pub(crate) fn pack(
     format: OutputFormat,
     claimed: &ClaimedChunk,
     expected: u64,
+    images: mpsc::Receiver<FetchedRow>,
+) -> Result<Outcome, String> {
+    let staging =
+        Staging::create(dataset, claimed.chunk.id, claimed.chunk.attempt).map_err(|e| e.to_string())?;
+    let packed = pack_into(&staging, dataset, format, claimed, expected, images);
+    if packed.is_err() {
+        // Only here is it sure that nothing writes into the folder any more. What is left goes with the next sweep.
+        let _ = staging.discard();
+    }
+    packed
+}
+
+fn pack_into(
+    staging: &Staging,
+    dataset: &Path,
+    format: OutputFormat,
+    claimed: &ClaimedChunk,
+    expected: u64,
     mut images: mpsc::Receiver<FetchedRow>,
 ) -> Result<Outcome, String> {
     let started = Instant::now();
     let chunk = &claimed.chunk;
-    let staging = Staging::create(dataset, chunk.id, chunk.attempt).map_err(|e| e.to_string())?;
     let mut sink =
         open_sink(format, &staging.path(), chunk.chunk_index).map_err(|e| cannot_store(dataset, &e))?;
     let mut ledger = Vec::new();

@@ -220,3 +220,66 @@ async fn a_list_that_is_not_there_or_of_no_use_leaves_no_folder_behind() {
     let error = crawl(options(&list, &out)).await.unwrap_err();
     assert!(error.to_string().contains("no usable row") && !out.exists(), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_no_crawl_made_is_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(1000).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 20);
+    std::fs::create_dir_all(out.join("00000")).unwrap();
+    std::fs::write(out.join("00000/holiday.jpg"), "mine").unwrap();
+    let error = crawl(options(&list, &out)).await.unwrap_err();
+    assert!(matches!(&error, CrawlError::ForeignOutput { example, .. } if example == "00000"), "{error}");
+    assert_eq!(std::fs::read(out.join("00000/holiday.jpg")).unwrap(), b"mine");
+    assert!(!out.join("_ream").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_lost_output_is_told_and_keeps_no_other_chunk_from_its_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(20).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 40);
+    let mut slow = options(&list, &out);
+    (slow.images_in_flight, slow.chunks_in_flight) = (4, 1);
+    let session = prepare(slow.clone(), |_, _| {}).await.unwrap();
+    let (shutdown, stop) = Shutdown::new();
+    let (stopped, ()) = tokio::join!(session.run(stop), async {
+        while session.progress().await.unwrap().completed_chunks == 0 {
+            tokio::task::yield_now().await;
+        }
+        shutdown.stop();
+    });
+    stopped.unwrap();
+    drop(session);
+    std::fs::remove_dir_all(out.join("00000")).unwrap();
+    let database = rusqlite::Connection::open(out.join("_ream/ream.db")).unwrap();
+    let lost = database.execute("UPDATE job_chunks SET unpublished = 1 WHERE status = 'completed'", []);
+    assert_eq!(lost.unwrap(), 1);
+    drop(database);
+    site.permits.add_permits(1000);
+    let summary = crawl(slow).await.unwrap();
+    assert_eq!((summary.completed_chunks, summary.unpublished_chunks), (2, 1));
+    assert!(!summary.is_complete());
+    assert_eq!(read_ledger(&out.join(ledger_name(1))).unwrap().len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_that_was_left_processing_again_and_again_is_tried_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(1000).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 40);
+    drop(prepare(options(&list, &out), |_, _| {}).await.unwrap());
+    for round in 1..=4 {
+        let url = format!("sqlite:{}", out.join("_ream/ream.db").display());
+        let service = ream::JobChunkingService::new(ream::open(&url).unwrap());
+        let worker = ream::TaskId::new(format!("killed-{round}")).unwrap();
+        let claimed = service.claim(ream::ClaimRequest::new(worker, 1)).await.unwrap();
+        let expected = if round <= 3 { 0 } else { 1 };
+        assert_eq!(claimed[0].chunk.chunk_index, expected, "round {round}");
+        drop(service);
+        drop(prepare(options(&list, &out), |_, _| {}).await.unwrap());
+    }
+    let summary = crawl(options(&list, &out)).await.unwrap();
+    assert!(summary.is_complete());
+    assert_complete(&out, 40, 2);
+}

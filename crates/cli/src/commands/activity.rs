@@ -1,10 +1,10 @@
 //! `ream activity`.
 
-use crate::args::{self, PageArgs};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Align, Table, text};
+use crate::values::{self, PageArgs};
 use clap::Args;
 use ream::{Action, Activity, ActivityFilter, ChunkId, JobId};
 
@@ -22,16 +22,16 @@ Examples:
 JSON: one document per row. The cursor of the next page goes to standard error as {\"next\": …}.")]
 pub(crate) struct ActivityArgs {
     /// Only of this job
-    #[arg(long, value_name = "JOB", value_parser = args::job_id)]
+    #[arg(long, value_name = "JOB", value_parser = values::job_id)]
     job: Option<JobId>,
     /// Only of this chunk
-    #[arg(long, value_name = "CHUNK", value_parser = args::chunk_id)]
+    #[arg(long, value_name = "CHUNK", value_parser = values::chunk_id)]
     chunk: Option<ChunkId>,
     /// Only what this worker, task or person did
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
     /// Only this action
-    #[arg(long, value_parser = args::action())]
+    #[arg(long, value_parser = values::action())]
     action: Option<Action>,
     #[command(flatten)]
     page: PageArgs,

@@ -4,10 +4,11 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Output, Paint, fields, text};
-use crate::settings::{CrawlFlags, CrawlSettings, JobFlags, JobSettings, Source};
+use crate::settings::{
+    CrawlFlags, CrawlSettings, JobFlags, JobSettings, PolicyFlags, PolicySettings, Source,
+};
 use crate::signals::Signals;
 use indicatif::ProgressBar;
-use ream::CrawlJobStatus;
 use ream_worker::crawl::{
     CrawlError, CrawlOptions, CrawlSession, CrawlSummary, ListOptions, STATE_DIR, prepare,
 };
@@ -42,7 +43,7 @@ pub(crate) struct CrawlArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) caption_col: Option<String>,
     /// Images per chunk [default: 500]
-    #[arg(long, value_name = "IMAGES", value_parser = crate::args::chunk_size)]
+    #[arg(long, value_name = "IMAGES", value_parser = crate::values::chunk_size)]
     pub(crate) chunk_size: Option<u64>,
     /// End with exit code 1 if a single image failed
     #[arg(long)]
@@ -62,13 +63,15 @@ pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> 
     options.chunk_size = jobs.chunk_size.value;
     options.images_in_flight = settings.images_in_flight.value;
     options.chunks_in_flight = settings.chunks_in_flight.value;
+    options.policy =
+        PolicySettings::load(layers, &PolicyFlags::default(), CrawlOptions::default_policy())?.policy()?;
     options.fetch = settings.fetch();
     let summary = crawl(options, context.out).await?;
     tell(&summary, &args.out, context.out)?;
     let failed_images = args.fail_on_image_errors && summary.images_failed_total() > 0;
     match summary.status {
-        CrawlJobStatus::Completed if failed_images => Ok(Exit::Incomplete),
-        CrawlJobStatus::Completed => Ok(Exit::Success),
+        _ if summary.is_complete() && failed_images => Ok(Exit::Incomplete),
+        _ if summary.is_complete() => Ok(Exit::Success),
         _ if summary.stopped => {
             let told = format!(
                 "interrupted after {} of {} chunks; what was done is saved",
@@ -208,6 +211,10 @@ pub(crate) fn tell(summary: &CrawlSummary, folder: &Path, out: &Output) -> Resul
             summary.images_failed.iter().map(|(class, count)| format!("{count:>6} {class}")).collect();
         lines.push(("failed", format!("{}\n{}", summary.images_failed_total(), classes.join("\n"))));
     }
+    if summary.unpublished_chunks > 0 {
+        let told = text::count(summary.unpublished_chunks, "completed chunk");
+        lines.push(("unpublished", format!("the output of {told} is lost or cannot be moved, see above")));
+    }
     for failure in &summary.failures {
         lines.push(("failed chunk", format!("{}: {}", failure.chunk_index, text::printable(&failure.error))));
     }
@@ -227,6 +234,9 @@ impl From<CrawlError> for Failure {
         let told = error.to_string();
         match error {
             CrawlError::Service(error) => Self::from(error),
+            CrawlError::ForeignOutput { .. } => {
+                Self::conflict("foreign_output", told).hint("`--out` a new folder")
+            }
             CrawlError::InUse { .. } => Self::conflict("in_use", told).hint("wait for it, or stop it first"),
             CrawlError::Differs { .. } => Self::conflict("other_crawl", told)
                 .hint("`--out` another folder, or ask with the list and settings it was begun with"),

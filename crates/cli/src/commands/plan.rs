@@ -1,11 +1,11 @@
 //! `ream plan`: pure arithmetic, no database.
 
-use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Align, Table, text};
 use crate::settings::{JobFlags, JobSettings};
+use crate::values;
 use clap::Args;
 use ream::{ChunkPlan, ImageRange};
 use serde::Serialize;
@@ -33,16 +33,16 @@ JSON: images, chunk_size, total_chunks, first and last (image ranges), database_
 With --chunks: one document per chunk with chunk_index and image_range.")]
 pub(crate) struct PlanArgs {
     /// How many images
-    #[arg(long, value_name = "N", value_parser = args::images, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = values::images, allow_negative_numbers = true)]
     images: u64,
     /// Images per chunk [default: 500]
-    #[arg(long, value_name = "S", value_parser = args::chunk_size, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", value_parser = values::chunk_size, allow_negative_numbers = true)]
     chunk_size: Option<u64>,
     /// List every chunk
     #[arg(long)]
     chunks: bool,
     /// Show at most so many chunks [default: 10; with --chunks: all]
-    #[arg(long, value_name = "ROWS", value_parser = args::rows, allow_negative_numbers = true)]
+    #[arg(long, value_name = "ROWS", value_parser = values::rows, allow_negative_numbers = true)]
     limit: Option<u64>,
 }
 

@@ -1,10 +1,10 @@
 //! `ream verify`: rules 1 to 3 on a live database.
 
-use crate::args;
 use crate::context::{Context, Session};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Output, Paint, text};
+use crate::values;
 use clap::Args;
 use ream::{JobFilter, JobId, JobVerdict, PageRequest};
 use serde::Serialize;
@@ -26,7 +26,7 @@ creation_unfinished, schema_faults, repaired (the counters before, or null)."
 )]
 pub(crate) struct VerifyArgs {
     /// The job's number
-    #[arg(value_name = "JOB", value_parser = args::job_id, required_unless_present = "all")]
+    #[arg(value_name = "JOB", value_parser = values::job_id, required_unless_present = "all")]
     job: Option<JobId>,
     /// Every job
     #[arg(long, conflicts_with = "job")]

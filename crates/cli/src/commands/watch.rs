@@ -1,11 +1,11 @@
 //! `ream watch`.
 
-use crate::args;
 use crate::context::{Context, Session};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::text;
 use crate::settings::WatchSettings;
+use crate::values;
 use clap::Args;
 use ream::{CrawlJobStatus, JobChunk, JobChunkProgress, JobId, PageRequest};
 use serde::Serialize;
@@ -32,10 +32,10 @@ JSON: one document per look: status, the counts by status, completion_percentage
 images_per_second, eta, and errors (the last errors of up to 100 failed chunks, the most frequent first).")]
 pub(crate) struct WatchArgs {
     /// The job's number
-    #[arg(value_name = "JOB", value_parser = args::job_id)]
+    #[arg(value_name = "JOB", value_parser = values::job_id)]
     job: JobId,
     /// Milliseconds between two looks [default: 1000]
-    #[arg(long, value_name = "MS", value_parser = args::interval_ms, allow_negative_numbers = true)]
+    #[arg(long, value_name = "MS", value_parser = values::interval_ms, allow_negative_numbers = true)]
     interval_ms: Option<u64>,
     /// Look once; a job that has not ended counts as success
     #[arg(long)]

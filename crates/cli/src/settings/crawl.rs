@@ -32,7 +32,7 @@ pub(crate) struct CrawlFlags {
     #[arg(long, value_name = "BYTES", value_parser = max_bytes)]
     pub(crate) max_bytes: Option<u64>,
     /// What the crawler calls itself; should name a page that explains it
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = user_agent)]
     pub(crate) user_agent: Option<String>,
 }
 
@@ -83,6 +83,10 @@ fn chunks_in_flight(text: &str) -> ream::Result<u32> {
     within("chunks_in_flight", text, 64).map(|count| u32::try_from(count).unwrap_or(u32::MAX))
 }
 
+fn user_agent(text: &str) -> ream::Result<String> {
+    FetchConfig::check_user_agent(text).map(|()| text.to_owned())
+}
+
 fn timeout_s(text: &str) -> ream::Result<u64> {
     within("timeout_s", text, 3600)
 }
@@ -130,12 +134,7 @@ impl CrawlSettings {
             )?,
             timeout_s: layers.pick("crawl.timeout_s", f.timeout_s, timeout_s, d.total_timeout.as_secs())?,
             max_bytes: layers.pick("crawl.max_bytes", f.max_bytes, max_bytes, d.max_bytes)?,
-            user_agent: layers.pick(
-                "crawl.user_agent",
-                f.user_agent,
-                |text| Ok(text.to_owned()),
-                d.user_agent,
-            )?,
+            user_agent: layers.pick("crawl.user_agent", f.user_agent, user_agent, d.user_agent)?,
         })
     }
 

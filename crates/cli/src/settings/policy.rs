@@ -47,9 +47,9 @@ pub(crate) struct PolicySettings {
 }
 
 impl PolicySettings {
-    pub(crate) fn load(layers: &Layers, flags: &PolicyFlags) -> Result<Self> {
+    pub(crate) fn load(layers: &Layers, flags: &PolicyFlags, defaults: PolicyFields) -> Result<Self> {
         let whole = |text: &str| number(text, "a whole number");
-        let d = PolicyFields::default();
+        let d = defaults;
         let deadline = flags.deadline_s.map(Some);
         Ok(Self {
             heartbeat_interval_s: layers.pick(

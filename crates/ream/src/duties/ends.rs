@@ -4,9 +4,15 @@ use ream_core::Result;
 use ream_store::JobChunkRepository;
 
 pub(super) async fn run_once(repository: &dyn JobChunkRepository) -> Result<u64> {
-    let ended = repository.announce_ends().await?;
-    for job_id in &ended {
-        tracing::info!(%job_id, "job ended");
+    let mut announced = 0;
+    loop {
+        let ended = repository.announce_ends().await?;
+        if ended.is_empty() {
+            return Ok(announced);
+        }
+        for job_id in &ended {
+            tracing::info!(%job_id, "job ended");
+        }
+        announced += ended.len() as u64;
     }
-    Ok(ended.len() as u64)
 }

@@ -43,7 +43,8 @@ pub struct Duties {
 }
 
 impl Duties {
-    /// Does what is due now, each duty once. Answers what each did, by name.
+    /// Does what is due now, each duty once; of work that may touch a whole job, one step. Answers what each did, by
+    /// name.
     ///
     /// # Errors
     /// The first database error; what was done before it holds.
@@ -61,15 +62,20 @@ impl Duties {
         let (stop, mut stopped) = watch::channel(false);
         let task = tokio::spawn(async move {
             loop {
+                let mut pause = DUTY_INTERVAL;
                 for duty in &DUTIES {
                     match (duty.run_once)(repository.as_ref()).await {
                         Ok(0) => {}
-                        Ok(count) => tracing::debug!(duty = duty.name, count, "duty done"),
+                        Ok(count) => {
+                            tracing::debug!(duty = duty.name, count, "duty done");
+                            // Where something was due there may be more.
+                            pause = Duration::ZERO;
+                        }
                         Err(error) => tracing::warn!(duty = duty.name, %error, "duty failed, will try again"),
                     }
                 }
                 tokio::select! {
-                    () = tokio::time::sleep(DUTY_INTERVAL) => {}
+                    () = tokio::time::sleep(pause) => {}
                     _ = stopped.changed() => return,
                 }
             }

@@ -4,9 +4,6 @@ use ream_core::Result;
 use ream_store::JobChunkRepository;
 
 pub(super) async fn run_once(repository: &dyn JobChunkRepository) -> Result<u64> {
-    let mut steps = 0;
-    while repository.propagate_priority_step().await? {
-        steps += 1;
-    }
-    Ok(steps)
+    // One step a round: a job of millions of chunks must not keep the other duties from theirs.
+    Ok(u64::from(repository.propagate_priority_step().await?))
 }

@@ -8,10 +8,9 @@ use super::rows::{self, CHUNK_COLUMNS, signed};
 use super::threads::WriteContext;
 use crate::page::{Page, PageRequest};
 use crate::repository::{Actor, MovedChunk};
-use ream_core::effects::{Effects, LogEntry};
 use ream_core::event::Event;
-use ream_core::split::{check_parts, split_ranges};
-use ream_core::{Action, ChunkId, Error, JobChunk, JobChunkStatus, JobGate, JobId, Result};
+use ream_core::split::{check_parts, split as split_chunk};
+use ream_core::{ChunkId, Error, JobChunk, JobChunkStatus, JobGate, JobId, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::cmp::Reverse;
 
@@ -110,51 +109,29 @@ pub(super) fn split(
 ) -> Result<Vec<JobChunk>> {
     check_parts(parts)?;
     let mut moves = Moves::begin(cx, actor)?;
-    let mut chunk = moves.load(chunk_id)?;
-    let ranges = split_ranges(&chunk, parts)?;
-    let (first, rest) = ranges.split_first().ok_or_else(|| Error::invalid("parts", parts, "2 or more"))?;
-    let told = format!("images {} into {parts} parts", chunk.image_range);
-    chunk.image_range = *first;
-    chunk.updated_at = moves.now;
+    let chunk = moves.load(chunk_id)?;
+    let done = split_chunk(chunk, parts, moves.now)?;
     let conn = moves.conn;
     let sql = "UPDATE job_chunks SET last_image = ?2, updated_at = ?3 WHERE id = ?1";
     let mut shrink = conn.prepare_cached(sql).doing("split a chunk")?;
+    let (now, job_id) = (moves.now.unix_ms(), done.chunk.job_id.get());
     shrink
-        .execute(params![chunk_id.get(), signed(first.end())?, moves.now.unix_ms()])
+        .execute(params![chunk_id.get(), signed(done.chunk.image_range.end())?, now])
         .doing("split a chunk")?;
-    let mut counters = ream_core::job::Counters::default();
+    let sql = "INSERT INTO job_chunks (job_id, chunk_index, priority, first_image, last_image, created_at, \
+        updated_at, split_from) SELECT id, next_chunk_index, priority, ?2, ?3, ?4, ?4, ?5 \
+        FROM crawl_jobs WHERE id = ?1";
+    let mut insert = conn.prepare_cached(sql).doing("split a chunk")?;
+    let sql = "UPDATE crawl_jobs SET next_chunk_index = next_chunk_index + 1 WHERE id = ?1";
+    let mut advance = conn.prepare_cached(sql).doing("split a chunk")?;
     let mut ids = vec![chunk_id];
-    for range in rest {
-        let sql = "INSERT INTO job_chunks (job_id, chunk_index, priority, first_image, last_image, created_at, \
-            updated_at, split_from) SELECT id, next_chunk_index, priority, ?2, ?3, ?4, ?4, ?5 \
-            FROM crawl_jobs WHERE id = ?1";
-        let mut insert = conn.prepare_cached(sql).doing("split a chunk")?;
-        insert
-            .execute(params![
-                chunk.job_id.get(),
-                signed(range.start())?,
-                signed(range.end())?,
-                moves.now.unix_ms(),
-                chunk_id.get()
-            ])
-            .doing("split a chunk")?;
+    for range in &done.new_ranges {
+        let (start, end) = (signed(range.start())?, signed(range.end())?);
+        insert.execute(params![job_id, start, end, now, chunk_id.get()]).doing("split a chunk")?;
         ids.push(ChunkId::new(conn.last_insert_rowid()));
-        let sql = "UPDATE crawl_jobs SET next_chunk_index = next_chunk_index + 1 WHERE id = ?1";
-        let mut advance = conn.prepare_cached(sql).doing("split a chunk")?;
-        advance.execute([chunk.job_id.get()]).doing("split a chunk")?;
-        counters.total_chunks += 1;
+        advance.execute([job_id]).doing("split a chunk")?;
     }
-    let log = LogEntry {
-        action: Action::Split,
-        from_status: chunk.status(),
-        to_status: chunk.status(),
-        attempt: chunk.attempt,
-        task_id: chunk.task_id.clone(),
-        unfenced: false,
-        message: Some(told),
-    };
-    let effects = Effects { counters, log: Some(log), wakes_claimers: true, starts_job: false };
-    moves.record(&chunk, &effects)?;
+    moves.record(&done.chunk, &done.effects)?;
     let all = ids.into_iter().map(|id| moves.load(id)).collect::<Result<Vec<JobChunk>>>()?;
     moves.finish(cx)?;
     Ok(all)

@@ -47,7 +47,7 @@ fn claim_from(
     let room = i64::from(request.limit) - claimed.len() as i64;
     for chunk in head_of_queue(moves.conn, job_id, room)? {
         let chunk = moves.step(chunk, Event::Claim { task_id: request.worker.clone() })?;
-        let Some(policy) = moves.job(job_id)?.map(|job| job.policy) else { continue };
+        let policy = moves.job(job_id)?.ok_or_else(|| Error::no_job(job_id))?.policy;
         claimed.push(ClaimedChunk {
             chunk,
             lease_duration_ms: i64::from(policy.lease_duration_s) * 1000,

@@ -28,7 +28,8 @@ pub(super) fn corrupt(what: impl std::fmt::Display) -> Error {
 
 /// The threads behind this store are gone.
 pub(super) fn closed() -> Error {
-    Error::Database { fault: DatabaseFault::Unavailable, message: "the store is closed".to_owned() }
+    // Not `Unavailable`: trying again cannot help.
+    Error::Database { fault: DatabaseFault::Constraint, message: "the store is closed".to_owned() }
 }
 
 /// Names the action in a SQLite error on its way up.

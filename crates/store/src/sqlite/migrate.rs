@@ -5,8 +5,7 @@ use ream_core::{DatabaseFault, Error, Result};
 use refinery::{Migration, Runner};
 use rusqlite::Connection;
 
-/// The whole schema as of today; the checks compare a live database with it.
-pub(super) const INITIAL_SCHEMA: &str = include_str!("migrations/V1__initial_schema.sql");
+const INITIAL_SCHEMA: &str = include_str!("migrations/V1__initial_schema.sql");
 
 /// How often a migration is tried again that met another process migrating the same database.
 const MAX_TRIES: u32 = 20;

@@ -35,6 +35,9 @@ enum Finish {
 }
 
 trait Operation: Send {
+    /// Whether nobody waits for the answer any more. What was not begun is then not done at all: a claim would leave
+    /// chunks to a holder that does not know of them.
+    fn is_abandoned(&self) -> bool;
     fn run(self: Box<Self>, cx: &mut WriteContext<'_>) -> Finish;
     fn refuse(self: Box<Self>, error: Error);
 }
@@ -49,6 +52,10 @@ where
     T: Send + 'static,
     F: FnOnce(&mut WriteContext<'_>) -> Result<T> + Send,
 {
+    fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
     fn run(self: Box<Self>, cx: &mut WriteContext<'_>) -> Finish {
         let Self { run, answer } = *self;
         // A caller that no longer listens is no error: what it asked for holds all the same.
@@ -89,7 +96,8 @@ impl Writer {
         let _ = self.thread.join();
     }
 
-    /// Runs `run` in a transaction and answers after its commit. An error undoes all it did.
+    /// Runs `run` in a transaction and answers after its commit. An error undoes all it did. Dropped before it was begun,
+    /// it is not done; dropped later, it is done all the same.
     pub(super) async fn call<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut WriteContext<'_>) -> Result<T> + Send + 'static,
@@ -131,11 +139,21 @@ fn run_group(
     let mut wakes_claimers = false;
     let mut next = Some(first);
     while let Some(operation) = next.take() {
+        if operation.is_abandoned() {
+            next = inbox.try_recv().ok();
+            continue;
+        }
         let alone = commits.is_empty();
         let begin = if alone { "BEGIN IMMEDIATE" } else { "SAVEPOINT operation" };
         if let Err(error) = run_sql(conn, begin) {
-            operation.refuse(database_error("begin a transaction", &error));
+            refuse_all(operation, inbox, &error);
             break;
+        }
+        if operation.is_abandoned() {
+            // Given up while the database was locked.
+            let _ = run_sql(conn, if alone { "ROLLBACK" } else { "RELEASE operation" });
+            next = inbox.try_recv().ok();
+            continue;
         }
         let mut cx = WriteContext { conn, wakes_claimers: false };
         let finish = operation.run(&mut cx);
@@ -181,6 +199,14 @@ fn run_group(
                 message: format!("commit: {error}"),
             }),
         });
+    }
+}
+
+/// Who waits behind an operation that found the database locked has waited as long: one after the other, the last would
+/// wait for minutes.
+fn refuse_all(first: Box<dyn Operation>, inbox: &Receiver<Box<dyn Operation>>, error: &rusqlite::Error) {
+    for operation in std::iter::once(first).chain(inbox.try_iter()) {
+        operation.refuse(database_error("begin a transaction", error));
     }
 }
 

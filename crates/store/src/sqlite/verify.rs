@@ -111,14 +111,14 @@ pub(super) fn repair_counters(cx: &WriteContext<'_>, job_id: JobId, actor: &Acto
 
 /// Tables, indexes and constraints of a fresh database that this one lacks or has otherwise.
 pub(super) fn verify_schema(conn: &Connection) -> Result<Vec<String>> {
-    let fresh = Connection::open_in_memory().doing("lay out a schema to compare with")?;
-    fresh.execute_batch(super::migrate::INITIAL_SCHEMA).doing("lay out a schema to compare with")?;
+    let mut fresh = Connection::open_in_memory().doing("lay out a schema to compare with")?;
+    super::migrate::migrate(&mut fresh)?;
+    let found = schema(conn)?;
     let mut faults = Vec::new();
     for (kind, name, wanted) in schema(&fresh)? {
-        let found = schema(conn)?.into_iter().find(|(k, n, _)| (k, n) == (&kind, &name));
-        match found {
+        match found.iter().find(|(k, n, _)| (k, n) == (&kind, &name)) {
             None => faults.push(format!("{kind} `{name}` is missing")),
-            Some((_, _, sql)) if sql != wanted => faults.push(format!("{kind} `{name}` was changed")),
+            Some((_, _, sql)) if *sql != wanted => faults.push(format!("{kind} `{name}` was changed")),
             Some(_) => {}
         }
     }

@@ -12,6 +12,14 @@ pub enum CrawlError {
         /// The dataset's folder.
         folder: PathBuf,
     },
+    /// The folder holds output that no crawl of this folder made.
+    #[error("{} holds output already, such as `{example}`, that no crawl into it has made", .folder.display())]
+    ForeignOutput {
+        /// The dataset's folder.
+        folder: PathBuf,
+        /// One name that a crawl would write.
+        example: String,
+    },
     /// The folder holds a crawl of something else.
     #[error("{} holds another crawl: {}", .folder.display(), .differences.join("; "))]
     Differs {

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The folder within a dataset that holds a crawl's state.
 pub const STATE_DIR: &str = "_ream";
 
+/// The list's parts as the job names them: relative to the dataset, for the folder may be moved.
+pub(super) const LIST_NAME: &str = "_ream/list";
+
 const LOCK_FILE: &str = "lock";
 
 /// A dataset's folder, locked against other crawls until dropped. The system frees the lock when the process dies.
@@ -41,6 +44,22 @@ impl CrawlFolder {
         }
     }
 
+    /// Refuses to crawl for the first time into a folder with names that a crawl would write: they would be replaced.
+    pub(super) fn check_no_output(&self) -> Result<(), CrawlError> {
+        let entries = std::fs::read_dir(&self.root).map_err(CrawlError::io("read", &self.root))?;
+        for entry in entries {
+            let name = entry.map_err(CrawlError::io("read", &self.root))?.file_name();
+            let name = name.to_string_lossy();
+            if is_output(&name) {
+                return Err(CrawlError::ForeignOutput {
+                    folder: self.root.clone(),
+                    example: name.into_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Leaves a folder in which no crawl was begun as it was found. What is not empty stays.
     pub(super) fn give_up(self) {
         let state = self.root.join(STATE_DIR);
@@ -61,7 +80,7 @@ impl CrawlFolder {
 
     /// The parts of the image list, and its rejected rows.
     pub fn list_dir(&self) -> PathBuf {
-        self.root.join(STATE_DIR).join("list")
+        self.root.join(LIST_NAME)
     }
 
     fn record_path(&self) -> PathBuf {
@@ -98,19 +117,19 @@ pub(super) struct CrawlRecord {
     /// Rows left out.
     pub(super) rejected: u64,
     /// What decides how rows become images and output.
-    pub(super) settings: OutputSettings,
+    pub(super) settings: DatasetSettings,
 }
 
 /// Settings that must stay the same as long as a folder is crawled into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct OutputSettings {
+pub(super) struct DatasetSettings {
     pub(super) format: String,
     pub(super) chunk_size: u64,
     pub(super) url_column: String,
     pub(super) caption_column: Option<String>,
 }
 
-impl OutputSettings {
+impl DatasetSettings {
     /// What is different in `other`, each with both values.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         let shown = |column: &Option<String>| column.clone().unwrap_or_else(|| "none".to_owned());
@@ -125,6 +144,12 @@ impl OutputSettings {
         .map(|(what, here, there)| format!("its {what} is {here}, not {there}"))
         .collect()
     }
+}
+
+/// `00000`, `00000.tar`, `00000.ledger.parquet`, `dataset.json`.
+fn is_output(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    name == "dataset.json" || (stem.len() >= 5 && stem.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(unix)]
@@ -155,7 +180,12 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Cra
         serde_json::to_writer_pretty(&mut file, value)?;
         file.write_all(b"\n")?;
         file.sync_all()?;
-        std::fs::rename(&unfinished, path)
+        std::fs::rename(&unfinished, path)?;
+        // The rename itself has to survive a power cut, or a database could stand without its record.
+        match path.parent() {
+            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
     };
     write().map_err(CrawlError::io("write", path))
 }

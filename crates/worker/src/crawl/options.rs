@@ -1,6 +1,7 @@
 //! What a crawl is asked to do.
 
 use crate::fetch::FetchConfig;
+use ream::{Policy, PolicyFields};
 use ream_images::{ListOptions, OutputFormat};
 use std::path::PathBuf;
 
@@ -21,11 +22,19 @@ pub struct CrawlOptions {
     pub images_in_flight: usize,
     /// Chunks at the same time; at least 1.
     pub chunks_in_flight: u32,
+    /// Time limits and retries of a new crawl's chunks.
+    pub policy: Policy,
     /// Limits of each fetch.
     pub fetch: FetchConfig,
 }
 
 impl CrawlOptions {
+    /// As [`PolicyFields::default`], with short waits between retries: somebody sits there, and a full disk or a dead
+    /// network is to be told within minutes.
+    pub fn default_policy() -> PolicyFields {
+        PolicyFields { backoff_initial_s: 5, backoff_max_s: 60, ..PolicyFields::default() }
+    }
+
     /// The defaults for this list and folder.
     pub fn new(list: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
         Self {
@@ -36,6 +45,7 @@ impl CrawlOptions {
             chunk_size: ream::CHUNK_SIZE,
             images_in_flight: 64,
             chunks_in_flight: 4,
+            policy: Policy::new(Self::default_policy()).unwrap_or_default(),
             fetch: FetchConfig::default(),
         }
     }

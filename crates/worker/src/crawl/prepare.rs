@@ -1,13 +1,13 @@
 //! Getting ready: the folder's lock, the list, the database, and the job with its chunks.
 
 use super::error::CrawlError;
-use super::folder::{CrawlFolder, CrawlRecord, OutputSettings};
+use super::folder::{CrawlFolder, CrawlRecord, DatasetSettings, LIST_NAME};
 use super::options::CrawlOptions;
 use super::session::{CrawlSession, Resumed};
 use crate::fetch::Fetcher;
 use ream::{
     Actor, CrawlJob, CrawlJobService, DatabaseUrl, JobChunkRepository, JobChunkingService, JobFilter, JobId,
-    NewCrawlJob, PageRequest, Policy, PolicyFields, TaskId,
+    NewCrawlJob, PageRequest, Policy, TaskId,
 };
 use ream_images::{IngestOptions, PartsReader, ingest};
 use sha2::{Digest, Sha256};
@@ -38,7 +38,7 @@ pub async fn prepare(
     let task_id = incarnation()?;
     let jobs = CrawlJobService::new(repository.clone()).acting_as(Actor::from(&task_id));
     let service = JobChunkingService::new(repository.clone()).acting_as(Actor::from(&task_id));
-    let (job, found) = find_or_create_job(&jobs, &folder, &record).await?;
+    let (job, found) = find_or_create_job(&jobs, &folder, &record, options.policy).await?;
     jobs.start(job.id).await?;
     let resumed = if found { Some(go_on(&jobs, &service, job.id).await?) } else { None };
     let list = PartsReader::open(&folder.list_dir(), record.settings.chunk_size)?;
@@ -53,7 +53,7 @@ fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened,
     let list = &options.list;
     let meta = std::fs::metadata(list).map_err(CrawlError::io("read the list", list))?;
     let folder = CrawlFolder::open(&options.out)?;
-    let settings = OutputSettings {
+    let settings = DatasetSettings {
         format: options.format.to_string(),
         chunk_size: options.chunk_size,
         url_column: options.list_options.url_column.clone(),
@@ -70,6 +70,10 @@ fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened,
             record
         }
         None => {
+            if let Err(error) = folder.check_no_output() {
+                folder.give_up();
+                return Err(error);
+            }
             let how = IngestOptions { list: options.list_options.clone(), chunk_size: options.chunk_size };
             let ingested = match ingest(list, &folder.list_dir(), &how, progress) {
                 Ok(ingested) => ingested,
@@ -100,7 +104,7 @@ fn check_same(
     record: &CrawlRecord,
     list: &Path,
     (bytes, modified_ms): (u64, u64),
-    settings: &OutputSettings,
+    settings: &DatasetSettings,
 ) -> Result<(), CrawlError> {
     let mut differences = record.settings.differences(settings);
     let untouched = record.list_bytes == bytes
@@ -133,21 +137,32 @@ fn sha256_of(path: &Path) -> Result<String, CrawlError> {
     Ok(crate::pack::hex(&hash.finalize()))
 }
 
-/// A name that no worker had before: host, process and the moment.
+/// A name that no worker of this folder had before: the process and the moment.
 fn incarnation() -> ream::Result<TaskId> {
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     TaskId::new(format!("crawl-{}-{nanos:x}", std::process::id()))
 }
 
-/// The database is this folder's own and holds its one job. Answers whether it was there.
+/// The job of this folder's list; others that somebody made in its database are not ours. Answers whether it was
+/// there.
 async fn find_or_create_job(
     jobs: &CrawlJobService,
     folder: &CrawlFolder,
     record: &CrawlRecord,
+    policy: Policy,
 ) -> Result<(CrawlJob, bool), CrawlError> {
-    let present = jobs.list_crawl_jobs(JobFilter::default(), PageRequest::default()).await?;
-    if let Some(job) = present.items.into_iter().next() {
-        return Ok((job, true));
+    let mut page = PageRequest::largest();
+    loop {
+        let present = jobs.list_crawl_jobs(JobFilter::default(), page).await?;
+        let ours = |job: &CrawlJob| job.image_list.as_deref() == Some(LIST_NAME);
+        if let Some(job) = present.items.into_iter().find(ours) {
+            check_images(folder, &job, record)?;
+            return Ok((job, true));
+        }
+        match present.next {
+            Some(next) => page = page.at(Some(next)),
+            None => break,
+        }
     }
     let name: String = folder.root().file_name().map_or_else(
         || "crawl".to_owned(),
@@ -156,13 +171,28 @@ async fn find_or_create_job(
     let mut new = NewCrawlJob::named(if name.is_empty() { "crawl".to_owned() } else { name });
     new.max_images = Some(record.accepted);
     new.chunk_size = record.settings.chunk_size;
-    // Somebody is waiting: a full disk or a dead network is to be told within minutes, not after hours of back-off.
-    new.policy =
-        Policy::new(PolicyFields { backoff_initial_s: 5, backoff_max_s: 60, ..PolicyFields::default() })?;
-    // Relative to the dataset: the folder may be moved.
-    new.image_list = Some(format!("{}/list", super::STATE_DIR));
+    new.policy = policy;
+    new.image_list = Some(LIST_NAME.to_owned());
     Ok((jobs.create_crawl_job(new).await?, false))
 }
+
+/// The record and the database were written one after the other; only files moved by hand can disagree.
+fn check_images(folder: &CrawlFolder, job: &CrawlJob, record: &CrawlRecord) -> Result<(), CrawlError> {
+    if job.max_images == Some(record.accepted) {
+        return Ok(());
+    }
+    Err(CrawlError::Damaged {
+        path: folder.database(),
+        message: format!(
+            "its job has {} images, the list taken in has {}",
+            job.max_images.unwrap_or(0),
+            record.accepted
+        ),
+    })
+}
+
+/// From this attempt on, a chunk that was left processing goes to the end of the queue.
+const SUSPECT_ATTEMPT: i64 = 3;
 
 async fn go_on(
     jobs: &CrawlJobService,
@@ -172,6 +202,10 @@ async fn go_on(
     let mut resumed = Resumed::default();
     for chunk in service.get_processing_chunks(job_id).await?.to_vec().await? {
         service.update_chunk_status(chunk.id, "pending", None, None).await?;
+        if chunk.attempt.get() >= SUSPECT_ATTEMPT {
+            // It may be what kills the process: let all others be done before it is tried again.
+            service.set_priority(chunk.id, 0).await?;
+        }
         resumed.released_chunks += 1;
     }
     resumed.retried_chunks = jobs.retry(job_id).await?;

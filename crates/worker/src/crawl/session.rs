@@ -3,7 +3,7 @@
 use super::error::CrawlError;
 use super::folder::CrawlFolder;
 use super::options::CrawlOptions;
-use super::summary::CrawlSummary;
+use super::summary::{CrawlSummary, Found};
 use crate::chunk::{ImageChunks, publish_chunk};
 use crate::claim::{Worker, WorkerConfig, WorkerEnd};
 use crate::fetch::Fetcher;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Chunks published per look, when earlier processes left some.
-const PUBLISH_PAGE: u32 = 100;
+const PUBLISH_PAGE: u32 = 1000;
 
 /// What a crawl found of an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -99,10 +99,11 @@ impl CrawlSession {
     /// [`CrawlError`]: what makes going on impossible. What was done stays; the same crawl again goes on.
     pub async fn run(&self, stop: StopSignal) -> Result<CrawlSummary, CrawlError> {
         let repository = self.service.repository().clone();
-        self.publish_all().await?;
-        // The folder's lock says that nobody is at work in here: what is staged now belongs to attempts that were
-        // killed. Kept until the end, many resumes of a large crawl would fill the disk with it.
-        sweep_staging(self.folder.root())?;
+        if self.publish_all().await? == 0 {
+            // The folder's lock says that nobody is at work in here: what is staged now belongs to attempts that were
+            // killed. Kept until the end, many resumes of a large crawl would fill the disk with it.
+            self.sweep();
+        }
         let images = ImageChunks {
             dataset: self.folder.root().to_owned(),
             list: self.list.clone(),
@@ -122,35 +123,42 @@ impl CrawlSession {
         let ended = Worker::new(self.service.clone(), Arc::new(images), config).run(stop).await;
         duties.stop().await;
         let ended = ended?;
-        self.publish_all().await?;
+        let unpublished = self.publish_all().await?;
         if let WorkerEnd::JobEnded(_) = ended {
             // Noted here as well, so that the end is announced before the process is gone.
             repository.announce_ends().await?;
-            // Nothing is in flight and all is published: what is left in there belongs to attempts that came to
-            // nothing.
-            sweep_staging(self.folder.root())?;
+            if unpublished == 0 {
+                self.sweep();
+            }
         }
-        let summary = CrawlSummary::read(&self.service, self.job_id, self.rejected_rows, ended).await?;
+        let found = Found { rejected_rows: self.rejected_rows, unpublished_chunks: unpublished, ended };
+        let summary = CrawlSummary::read(&self.service, self.job_id, found).await?;
         summary.write(self.folder.root())?;
         Ok(summary)
     }
 
-    /// Publishes what completed chunks still have staged.
-    async fn publish_all(&self) -> Result<(), CrawlError> {
+    /// Publishes what completed chunks still have staged. Answers how many could not be published: one lost output
+    /// must not keep all other chunks from their work.
+    async fn publish_all(&self) -> Result<u64, CrawlError> {
         let repository = self.service.repository();
         loop {
             let unpublished = repository.list_unpublished(self.job_id, PUBLISH_PAGE).await?;
-            if unpublished.is_empty() {
-                return Ok(());
-            }
+            let (all, mut failed) = (unpublished.len() as u64, 0);
             for chunk in unpublished {
-                let published = publish_chunk(self.folder.root(), repository, &chunk).await;
-                published.map_err(|error| CrawlError::Io {
-                    action: "publish the output of a chunk under",
-                    path: self.folder.root().to_owned(),
-                    source: std::io::Error::other(error),
-                })?;
+                if let Err(error) = publish_chunk(self.folder.root(), repository, &chunk).await {
+                    tracing::warn!(chunk_id = %chunk.id, error, "the output of a completed chunk cannot be published");
+                    failed += 1;
+                }
             }
+            if all < u64::from(PUBLISH_PAGE) || failed == all {
+                return Ok(failed);
+            }
+        }
+    }
+
+    fn sweep(&self) {
+        if let Err(error) = sweep_staging(self.folder.root()) {
+            tracing::warn!(%error, "could not remove what attempts left behind");
         }
     }
 }

@@ -12,6 +12,13 @@ use std::path::Path;
 /// The most failed chunks that a summary names.
 const MAX_NAMED_FAILURES: usize = 20;
 
+/// What a run knows that the database does not.
+pub(super) struct Found {
+    pub(super) rejected_rows: u64,
+    pub(super) unpublished_chunks: u64,
+    pub(super) ended: WorkerEnd,
+}
+
 /// A crawl's state at the end of a run; also the file `dataset.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CrawlSummary {
@@ -32,8 +39,10 @@ pub struct CrawlSummary {
     pub bytes: u64,
     /// All chunks.
     pub total_chunks: u64,
-    /// Chunks completed and published.
+    /// Chunks completed.
     pub completed_chunks: u64,
+    /// Of these, chunks whose output could not be given its final names.
+    pub unpublished_chunks: u64,
     /// Chunks that failed.
     pub failed_chunks: u64,
     /// The first failed chunks with their errors.
@@ -54,20 +63,20 @@ impl CrawlSummary {
     pub(super) async fn read(
         service: &JobChunkingService,
         job_id: JobId,
-        rejected_rows: u64,
-        ended: WorkerEnd,
+        found: Found,
     ) -> Result<Self, CrawlError> {
         let (job, _) = service.repository().glance_at_job(job_id).await?;
         let mut summary = Self {
             status: job.status(),
-            stopped: ended == WorkerEnd::Stopped,
+            stopped: found.ended == WorkerEnd::Stopped,
             images: job.max_images.unwrap_or(0),
             images_ok: 0,
             images_failed: BTreeMap::new(),
-            rejected_rows,
+            rejected_rows: found.rejected_rows,
             bytes: 0,
             total_chunks: job.counters.total_chunks.unsigned_abs(),
             completed_chunks: job.counters.completed_chunks.unsigned_abs(),
+            unpublished_chunks: found.unpublished_chunks,
             failed_chunks: job.counters.failed_chunks.unsigned_abs(),
             failures: Vec::new(),
         };
@@ -92,9 +101,9 @@ impl CrawlSummary {
         self.images_failed.values().sum()
     }
 
-    /// Whether every chunk is completed; its output is published then.
+    /// Whether every chunk is completed and its output published.
     pub fn is_complete(&self) -> bool {
-        self.status == CrawlJobStatus::Completed
+        self.status == CrawlJobStatus::Completed && self.unpublished_chunks == 0
     }
 
     pub(super) fn write(&self, dataset: &Path) -> Result<(), CrawlError> {

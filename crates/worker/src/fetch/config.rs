@@ -42,6 +42,18 @@ pub struct FetchConfig {
     pub memory_budget: u64,
 }
 
+impl FetchConfig {
+    /// # Errors
+    /// Validation: no text that a `User-Agent` header can carry.
+    pub fn check_user_agent(text: &str) -> ream::Result<()> {
+        let visible = !text.is_empty() && text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+        if visible && text.len() <= 1000 {
+            return Ok(());
+        }
+        Err(ream::Error::invalid("user_agent", format!("{text:?}"), "1 to 1000 visible ASCII characters"))
+    }
+}
+
 const MIB: u64 = 1024 * 1024;
 
 impl Default for FetchConfig {

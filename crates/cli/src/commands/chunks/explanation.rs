@@ -22,7 +22,7 @@ pub(super) enum Reason {
     /// Completed.
     Completed,
     /// Held under a lease that is not over.
-    Running,
+    Processing,
     /// Held under a lease that is over; nobody looked for it yet.
     LeaseOver,
     /// Failed, to be retried by policy later.
@@ -122,7 +122,7 @@ fn processing(chunk: &JobChunk, job: &CrawlJob, lease: Lease, now: Timestamp) ->
             String::new()
         };
         return Explanation {
-            reason: Reason::Running,
+            reason: Reason::Processing,
             message: format!(
                 "It is running: held by {holder}{held}, attempt {attempt}. The lease holds for {left}{limit}."
             ),

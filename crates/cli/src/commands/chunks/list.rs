@@ -1,10 +1,10 @@
 //! `ream chunks list`, and the table that other commands show chunks in.
 
-use crate::args::{self, PageArgs};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Align, Cell, Table, text};
+use crate::values::{self, PageArgs};
 use clap::Args;
 use ream::{ChunkState, JobChunk, JobChunkStatus, JobId};
 
@@ -22,10 +22,10 @@ Examples:
 JSON: one chunk per line. The cursor of the next page goes to standard error as {\"next\": …}.")]
 pub(crate) struct ListArgs {
     /// The job's number
-    #[arg(value_name = "JOB", value_parser = args::job_id)]
+    #[arg(value_name = "JOB", value_parser = values::job_id)]
     job: JobId,
     /// Only chunks of this status
-    #[arg(long, value_parser = args::chunk_status())]
+    #[arg(long, value_parser = values::chunk_status())]
     status: Option<JobChunkStatus>,
     #[command(flatten)]
     page: PageArgs,

@@ -6,10 +6,10 @@ mod list;
 mod moves;
 mod show;
 
-use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
+use crate::values;
 use clap::{Args, Subcommand};
 use ream::ChunkId;
 
@@ -44,7 +44,7 @@ JSON: chunk, reason (one word), message, advice, activity (the last rows about i
 #[derive(Args)]
 pub(crate) struct ChunkArg {
     /// The chunk's number, as in the column ID of `ream chunks list`
-    #[arg(value_name = "CHUNK", value_parser = args::chunk_id)]
+    #[arg(value_name = "CHUNK", value_parser = values::chunk_id)]
     chunk: ChunkId,
 }
 

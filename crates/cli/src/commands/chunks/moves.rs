@@ -1,10 +1,10 @@
 //! What an operator does to chunks: retry, split, priority.
 
 use super::list::{add, table};
-use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::values;
 use clap::Args;
 use ream::{ChunkId, JobChunk, Priority};
 
@@ -20,7 +20,7 @@ Examples:
 JSON: each chunk that was put back, one per line.")]
 pub(crate) struct RetryArgs {
     /// The chunks' numbers
-    #[arg(value_name = "CHUNK", required = true, value_parser = args::chunk_id)]
+    #[arg(value_name = "CHUNK", required = true, value_parser = values::chunk_id)]
     chunks: Vec<ChunkId>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct RetryArgs {
 #[command(after_help = "Examples:\n  ream chunks split 12 --parts 5\n\nJSON: the parts, one chunk per line.")]
 pub(crate) struct SplitArgs {
     /// The chunk's number
-    #[arg(value_name = "CHUNK", value_parser = args::chunk_id)]
+    #[arg(value_name = "CHUNK", value_parser = values::chunk_id)]
     chunk: ChunkId,
     /// How many parts, 2 to 1000
     #[arg(long, value_name = "N")]
@@ -43,10 +43,10 @@ pub(crate) struct SplitArgs {
 #[command(after_help = "Examples:\n  ream chunks priority 12 10\n\nJSON: the chunk.")]
 pub(crate) struct PriorityArgs {
     /// The chunk's number
-    #[arg(value_name = "CHUNK", value_parser = args::chunk_id)]
+    #[arg(value_name = "CHUNK", value_parser = values::chunk_id)]
     chunk: ChunkId,
     /// 0 to 10, higher is more urgent
-    #[arg(value_name = "PRIORITY", value_parser = args::priority, allow_negative_numbers = true)]
+    #[arg(value_name = "PRIORITY", value_parser = values::priority, allow_negative_numbers = true)]
     priority: Priority,
 }
 

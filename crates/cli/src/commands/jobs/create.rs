@@ -1,11 +1,11 @@
 //! `ream jobs create` and `ream jobs start`.
 
-use crate::args;
 use crate::context::{Context, Session};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::text;
 use crate::settings::{JobFlags, JobSettings, PolicyFlags, PolicySettings};
+use crate::values;
 use clap::{Args, ValueEnum};
 use ream::{CrawlJob, Executor, JobId, NewCrawlJob, Priority};
 
@@ -23,13 +23,13 @@ pub(crate) struct CreateArgs {
     #[arg(long)]
     name: String,
     /// How many images, numbered from 0
-    #[arg(long, value_name = "N", value_parser = args::images, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = values::images, allow_negative_numbers = true)]
     images: u64,
     /// 0 to 10, higher is more urgent [default: 5]
-    #[arg(long, value_name = "PRIORITY", value_parser = args::priority, allow_negative_numbers = true)]
+    #[arg(long, value_name = "PRIORITY", value_parser = values::priority, allow_negative_numbers = true)]
     priority: Option<Priority>,
     /// Images per chunk [default: 500]
-    #[arg(long, value_name = "S", value_parser = args::chunk_size, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", value_parser = values::chunk_size, allow_negative_numbers = true)]
     chunk_size: Option<u64>,
     /// Who processes the chunks
     #[arg(long, value_enum, default_value = "external")]
@@ -53,7 +53,8 @@ enum ExecutorArg {
 pub(super) async fn run(args: CreateArgs, cx: &Context<'_>) -> Result<Exit> {
     let flags = JobFlags { priority: args.priority, chunk_size: args.chunk_size };
     let settings = JobSettings::load(&cx.settings.layers, &flags)?;
-    let policy = PolicySettings::load(&cx.settings.layers, &args.policy)?.policy()?;
+    let policy =
+        PolicySettings::load(&cx.settings.layers, &args.policy, ream::PolicyFields::default())?.policy()?;
     let mut new = NewCrawlJob::named(args.name);
     new.max_images = Some(args.images);
     new.priority = settings.priority.value;

@@ -1,10 +1,10 @@
 //! `ream jobs list`.
 
-use crate::args::{self, PageArgs};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Align, Cell, Table, text};
+use crate::values::{self, PageArgs};
 use clap::Args;
 use ream::{CrawlJob, CrawlJobStatus, JobFilter};
 
@@ -23,7 +23,7 @@ JSON: one job per line, without task ids. The cursor of the next page goes to st
 {\"next\": …}.")]
 pub(crate) struct ListArgs {
     /// Only jobs of this status
-    #[arg(long, value_parser = args::job_status())]
+    #[arg(long, value_parser = values::job_status())]
     status: Option<CrawlJobStatus>,
     #[command(flatten)]
     page: PageArgs,

@@ -6,10 +6,10 @@ mod moves;
 mod remove;
 mod show;
 
-use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
+use crate::values;
 use clap::{Args, Subcommand};
 use ream::JobId;
 
@@ -55,7 +55,7 @@ pub(crate) enum JobsCommand {
 #[derive(Args)]
 pub(crate) struct JobArg {
     /// The job's number
-    #[arg(value_name = "JOB", value_parser = args::job_id)]
+    #[arg(value_name = "JOB", value_parser = values::job_id)]
     job: JobId,
 }
 

@@ -1,10 +1,10 @@
 //! What can be taken back: pause, resume, retry, priority.
 
-use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::text;
+use crate::values;
 use clap::Args;
 use ream::{CrawlJob, CrawlJobStatus, JobChanges, JobGate, JobId, Priority};
 use serde_json::json;
@@ -14,10 +14,10 @@ use serde_json::json;
 #[command(after_help = "Examples:\n  ream jobs priority 1 9")]
 pub(crate) struct PriorityArgs {
     /// The job's number
-    #[arg(value_name = "JOB", value_parser = args::job_id)]
+    #[arg(value_name = "JOB", value_parser = values::job_id)]
     job: JobId,
     /// 0 to 10, higher is more urgent
-    #[arg(value_name = "PRIORITY", value_parser = args::priority, allow_negative_numbers = true)]
+    #[arg(value_name = "PRIORITY", value_parser = values::priority, allow_negative_numbers = true)]
     priority: Priority,
 }
 

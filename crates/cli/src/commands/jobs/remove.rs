@@ -1,10 +1,10 @@
 //! What cannot be taken back, and is asked about first: cancel and delete.
 
-use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::text;
+use crate::values;
 use clap::Args;
 use ream::{CrawlJob, CrawlJobStatus, JobId};
 use serde_json::json;
@@ -12,7 +12,7 @@ use serde_json::json;
 #[derive(Args)]
 pub(crate) struct RemoveArgs {
     /// The job's number
-    #[arg(value_name = "JOB", value_parser = args::job_id)]
+    #[arg(value_name = "JOB", value_parser = values::job_id)]
     job: JobId,
     /// Do not ask
     #[arg(short, long)]

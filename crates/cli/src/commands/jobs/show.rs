@@ -1,10 +1,10 @@
 //! `ream jobs show`.
 
-use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Paint, fields, text};
+use crate::values;
 use clap::Args;
 use ream::{CrawlJob, CrawlJobStatus, JobChunkProgress, JobId, Policy};
 
@@ -21,7 +21,7 @@ Examples:
 JSON: the job with its policy, counters and the task ids at work.")]
 pub(crate) struct ShowArgs {
     /// The job's number
-    #[arg(value_name = "JOB", value_parser = args::job_id)]
+    #[arg(value_name = "JOB", value_parser = values::job_id)]
     job: JobId,
 }
 
