@@ -5,6 +5,8 @@ fn help_of_every_command() {
     let mut s = Session::new();
     for args in [
         &["--help"][..],
+        &["demo", "--help"],
+        &["crawl", "--help"],
         &["plan", "--help"],
         &["jobs", "--help"],
         &["jobs", "create", "--help"],

@@ -6,6 +6,7 @@ mod harness;
 
 mod activity;
 mod chunks;
+mod crawl;
 mod database;
 mod help;
 mod jobs;
