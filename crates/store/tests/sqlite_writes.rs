@@ -204,3 +204,31 @@ async fn who_waits_behind_a_call_that_met_a_locked_database_is_refused_with_it()
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(claim(&store).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_commit_that_fails_is_told_to_everybody_in_it_and_leaves_nothing() {
+    let file = TestFile::new();
+    let store = Arc::new(file.open());
+    let job_id = chunked(&store, 50).await;
+    // A deferred constraint lets every statement pass: only COMMIT looks at it.
+    let conn = file.connect();
+    conn.execute_batch(
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+         CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED);
+         CREATE TRIGGER no_commit AFTER UPDATE ON job_chunks BEGIN INSERT INTO child VALUES (1); END;",
+    )
+    .unwrap();
+    let mut callers = JoinSet::new();
+    for _ in 0..20 {
+        let store = store.clone();
+        callers.spawn(async move { claim(&store).await });
+    }
+    for answer in callers.join_all().await {
+        let error = answer.expect_err("nothing was committed");
+        assert!(error.is_unavailable(), "{error}");
+    }
+    assert_eq!(store.get_job(job_id).await.unwrap().counters.active_chunks, 0);
+    conn.execute_batch("DROP TRIGGER no_commit").unwrap();
+    assert_eq!(claim(&store).await.unwrap(), 1, "the writer goes on");
+    assert!(store.verify_job(job_id).await.unwrap().is_sound());
+}

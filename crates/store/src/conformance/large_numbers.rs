@@ -3,10 +3,11 @@
 use super::TestStore;
 use super::kit::{complete, ranges, small, start, tester};
 use crate::page::PageRequest;
+use crate::repository::NewChunk;
 use ream_core::event::Event;
 use ream_core::job_event::NewCrawlJob;
 use ream_core::outcome::{ChunkProgress, Outcome};
-use ream_core::{Attempt, ChunkState, ErrorClass, JobChunkStatus};
+use ream_core::{Attempt, ChunkState, ErrorClass, ImageRange, JobChunkStatus};
 
 /// Twice LAION-5B.
 const IMAGES: u64 = 11_700_000_123;
@@ -15,6 +16,7 @@ const LARGE: i64 = (1 << 32) + 17;
 facts!($ large_numbers:
     image_numbers_above_32_bit_are_exact_everywhere,
     ids_above_32_bit_are_exact_everywhere,
+    a_single_chunk_above_32_bit_is_counted_exactly,
     outcomes_and_progress_above_32_bit_are_exact,
 );
 
@@ -26,11 +28,13 @@ async fn image_numbers_above_32_bit_are_exact_everywhere(s: &TestStore) {
     assert_eq!((job.max_images, job.counters.total_chunks), (Some(IMAGES), 11_701));
     s.sound(job_id).await;
     let mut request = PageRequest::largest();
-    let mut last = Vec::new();
+    let (mut last, mut pages) = (Vec::new(), 0);
     loop {
         let page = s.repository.list_chunks(job_id, None, request).await.unwrap();
         last = if page.items.is_empty() { last } else { page.items };
         let Some(next) = page.next else { break };
+        pages += 1;
+        assert!(pages < 100, "the cursor does not move");
         request = request.at(Some(next));
     }
     let chunk = last.pop().unwrap();
@@ -69,6 +73,17 @@ async fn ids_above_32_bit_are_exact_everywhere(s: &TestStore) {
     assert_eq!(first.items[0].id, job_id);
     let second = s.repository.list_jobs(Default::default(), page.at(first.next)).await.unwrap();
     assert!(second.items[0].id.get() < LARGE);
+}
+
+async fn a_single_chunk_above_32_bit_is_counted_exactly(s: &TestStore) {
+    let job_id = s.job(small("one huge chunk")).await.id;
+    let image_range = ImageRange::new(0, IMAGES - 1).unwrap();
+    let only = NewChunk { chunk_index: 0, image_range, priority: None };
+    s.repository.bulk_create(job_id, vec![only], &tester()).await.unwrap();
+    let held = s.claim_one("worker").await;
+    s.apply(held.id, complete(Some(held.attempt))).await.unwrap();
+    assert_eq!(s.get(job_id).await.counters.completed_images, IMAGES as i64);
+    s.sound(job_id).await;
 }
 
 async fn outcomes_and_progress_above_32_bit_are_exact(s: &TestStore) {

@@ -205,7 +205,9 @@ fn run_group(
 /// Who waits behind an operation that found the database locked has waited as long: one after the other, the last would
 /// wait for minutes.
 fn refuse_all(first: Box<dyn Operation>, inbox: &Receiver<Box<dyn Operation>>, error: &rusqlite::Error) {
-    for operation in std::iter::once(first).chain(inbox.try_iter()) {
+    // All before the first is answered: whoever asks again at once has not waited yet.
+    let waiting: Vec<_> = std::iter::once(first).chain(inbox.try_iter()).collect();
+    for operation in waiting {
         operation.refuse(database_error("begin a transaction", error));
     }
 }
