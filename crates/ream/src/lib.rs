@@ -55,3 +55,8 @@ pub use ream_store::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Cursor, JobChunkRepository, JobFilter, JobVerdict,
     NewChunk, Page, PageRequest, SqliteOptions, SqliteStore, WakeUps,
 };
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -9,6 +9,7 @@ use crate::settings::{
 };
 use crate::signals::Signals;
 use indicatif::ProgressBar;
+use ream::ErrorClass;
 use ream_worker::crawl::{
     CrawlError, CrawlOptions, CrawlSession, CrawlSummary, ListOptions, STATE_DIR, prepare,
 };
@@ -74,7 +75,7 @@ pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> 
         _ if summary.is_complete() => Ok(Exit::Success),
         _ if summary.stopped => {
             let told = format!(
-                "interrupted after {} of {} chunks; what was done is saved",
+                "interrupted; {} of {} chunks are completed and saved, images of the others will be fetched again",
                 summary.completed_chunks, summary.total_chunks
             );
             Err(Failure::interrupted_with(told).hint("the same command goes on from here"))
@@ -204,7 +205,7 @@ pub(crate) fn tell(summary: &CrawlSummary, folder: &Path, out: &Output) -> Resul
         ("status", status),
         ("chunks", format!("{} of {} completed", summary.completed_chunks, summary.total_chunks)),
         ("images", format!("{} of {} stored", summary.images_ok, summary.images)),
-        ("bytes", format!("{} ({:.1} MB)", summary.bytes, summary.bytes as f64 / 1e6)),
+        ("bytes", text::bytes(u128::from(summary.bytes))),
     ];
     if !summary.images_failed.is_empty() {
         let classes: Vec<String> =
@@ -221,7 +222,13 @@ pub(crate) fn tell(summary: &CrawlSummary, folder: &Path, out: &Output) -> Resul
     lines.push(("dataset", text::printable(&folder.display().to_string())));
     fields(out, &lines)?;
     if summary.images_failed_total() > 0 {
-        out.hint("the ledgers (`*.ledger.parquet`) tell the reason for each image that failed");
+        if summary.images_ok == 0 {
+            out.warning("not a single image could be stored");
+        }
+        out.hint("the ledgers (`*.ledger.parquet`) tell the reason for each image that failed; in this folder they are not tried again");
+        if summary.images_failed.contains_key(&ErrorClass::BlockedAddress) {
+            out.hint("addresses outside the public internet are fetched only with `--allow-net`, into a new folder");
+        }
     }
     if summary.failed_chunks > 0 && !summary.stopped {
         out.hint("the same command tries failed chunks again");

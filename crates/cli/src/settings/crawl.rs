@@ -6,6 +6,7 @@ use ream::Error;
 use ream_worker::address::{AddressPolicy, IpNet};
 use ream_worker::crawl::OutputFormat;
 use ream_worker::fetch::FetchConfig;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -45,7 +46,8 @@ impl FromStr for NetList {
 
     fn from_str(text: &str) -> ream::Result<Self> {
         let nets = text.split(',').map(str::trim).filter(|net| !net.is_empty()).map(|net| {
-            net.parse().map_err(|_| {
+            // A single address is the network of itself.
+            net.parse().or_else(|_| net.parse().map(IpAddr::into)).map_err(|_| {
                 Error::invalid(
                     "allow_net",
                     format!("{net:?}"),

@@ -10,6 +10,7 @@ mod retry;
 use futures::future::BoxFuture;
 use ream_core::Result;
 use ream_store::JobChunkRepository;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -61,6 +62,7 @@ impl Duties {
     pub fn start(repository: Arc<dyn JobChunkRepository>) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let task = tokio::spawn(async move {
+            let mut failures: HashMap<&str, String> = HashMap::new();
             loop {
                 let mut pause = DUTY_INTERVAL;
                 for duty in &DUTIES {
@@ -71,7 +73,14 @@ impl Duties {
                             // Where something was due there may be more.
                             pause = Duration::ZERO;
                         }
-                        Err(error) => tracing::warn!(duty = duty.name, %error, "duty failed, will try again"),
+                        Err(error) => {
+                            let error = error.to_string();
+                            // A full disk fails every second: say it once.
+                            if failures.get(duty.name) != Some(&error) {
+                                tracing::warn!(duty = duty.name, error, "duty failed, will try again");
+                                failures.insert(duty.name, error);
+                            }
+                        }
                     }
                 }
                 tokio::select! {

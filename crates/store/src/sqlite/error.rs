@@ -13,8 +13,7 @@ pub(super) fn database_error(doing: &str, error: &rusqlite::Error) -> Error {
             | ErrorCode::CannotOpen
             | ErrorCode::SystemIoFailure
             | ErrorCode::OutOfMemory
-            | ErrorCode::OperationInterrupted
-            | ErrorCode::ReadOnly,
+            | ErrorCode::OperationInterrupted,
         ) => DatabaseFault::Unavailable,
         _ => DatabaseFault::Constraint,
     };

@@ -187,5 +187,9 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Cra
             _ => Ok(()),
         }
     };
-    write().map_err(CrawlError::io("write", path))
+    write().map_err(|error| {
+        // A full disk is no reason to leave half a file.
+        let _ = std::fs::remove_file(&unfinished);
+        CrawlError::io("write", path)(error)
+    })
 }

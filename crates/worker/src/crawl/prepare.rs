@@ -6,8 +6,8 @@ use super::options::CrawlOptions;
 use super::session::{CrawlSession, Resumed};
 use crate::fetch::Fetcher;
 use ream::{
-    Actor, CrawlJob, CrawlJobService, DatabaseUrl, JobChunkRepository, JobChunkingService, JobFilter, JobId,
-    NewCrawlJob, PageRequest, Policy, TaskId,
+    Actor, ConflictCode, CrawlJob, CrawlJobService, DatabaseUrl, JobChunkRepository, JobChunkingService,
+    JobFilter, JobGate, JobId, NewCrawlJob, PageRequest, Policy, TaskId,
 };
 use ream_images::{IngestOptions, PartsReader, ingest};
 use sha2::{Digest, Sha256};
@@ -39,6 +39,7 @@ pub async fn prepare(
     let jobs = CrawlJobService::new(repository.clone()).acting_as(Actor::from(&task_id));
     let service = JobChunkingService::new(repository.clone()).acting_as(Actor::from(&task_id));
     let (job, found) = find_or_create_job(&jobs, &folder, &record, options.policy).await?;
+    check_gate(&job)?;
     jobs.start(job.id).await?;
     let resumed = if found { Some(go_on(&jobs, &service, job.id).await?) } else { None };
     let list = PartsReader::open(&folder.list_dir(), record.settings.chunk_size)?;
@@ -70,6 +71,12 @@ fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened,
             record
         }
         None => {
+            if folder.database().exists() {
+                return Err(CrawlError::Damaged {
+                    path: folder.root().to_owned(),
+                    message: "it has a crawl's database, but not the record of its list".to_owned(),
+                });
+            }
             if let Err(error) = folder.check_no_output() {
                 folder.give_up();
                 return Err(error);
@@ -178,17 +185,33 @@ async fn find_or_create_job(
 
 /// The record and the database were written one after the other; only files moved by hand can disagree.
 fn check_images(folder: &CrawlFolder, job: &CrawlJob, record: &CrawlRecord) -> Result<(), CrawlError> {
-    if job.max_images == Some(record.accepted) {
+    if job.max_images == Some(record.accepted) && job.chunk_size == record.settings.chunk_size {
         return Ok(());
     }
     Err(CrawlError::Damaged {
         path: folder.database(),
         message: format!(
-            "its job has {} images, the list taken in has {}",
+            "its job has {} images in chunks of {}, the list taken in has {} in chunks of {}",
             job.max_images.unwrap_or(0),
-            record.accepted
+            job.chunk_size,
+            record.accepted,
+            record.settings.chunk_size
         ),
     })
+}
+
+/// A crawl that may not start chunks would wait without a word.
+fn check_gate(job: &CrawlJob) -> Result<(), CrawlError> {
+    let told = match job.gate {
+        JobGate::Open => return Ok(()),
+        JobGate::Paused => {
+            format!("job {0} is paused; `ream jobs resume {0}` on its database lets it go on", job.id)
+        }
+        JobGate::Cancelled => {
+            format!("job {} is cancelled, which is final; crawl into another folder", job.id)
+        }
+    };
+    Err(ream::Error::conflict(ConflictCode::JobNotRunning, told).into())
 }
 
 /// From this attempt on, a chunk that was left processing goes to the end of the queue.

@@ -42,6 +42,12 @@ pub(super) fn report(chunk: &JobChunk, cx: &Context<'_>) -> Result<()> {
     }
     if let Some(outcome) = &chunk.outcome {
         lines.push(("outcome", told(outcome)));
+        if !outcome.outputs.is_empty() {
+            let waits = matches!(chunk.state, ChunkState::Completed { unpublished: true });
+            let names = outcome.outputs.iter().map(|name| if waits { name } else { final_name(name) });
+            let names: Vec<String> = names.map(text::printable).collect();
+            lines.push((if waits { "staged output" } else { "output" }, names.join("\n")));
+        }
     }
     if let Some(message) = &chunk.error_message {
         lines.push(("last error", text::printable_lines(message)));
@@ -87,8 +93,11 @@ fn told(outcome: &Outcome) -> String {
     for (class, images) in &outcome.images_failed {
         told.push_str(&format!("\n{class}: {images}"));
     }
-    for output in &outcome.outputs {
-        told.push_str(&format!("\n{}", text::printable(output)));
-    }
     told
+}
+
+/// Where staged output lies once it is published: without `_staging/CHUNK-ATTEMPT/`.
+fn final_name(staged: &str) -> &str {
+    let within = staged.strip_prefix("_staging/").and_then(|name| name.split_once('/'));
+    within.map_or(staged, |(_, name)| name)
 }
