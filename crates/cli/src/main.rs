@@ -6,6 +6,7 @@ mod context;
 mod exit;
 mod failure;
 mod output;
+mod pages;
 mod settings;
 mod signals;
 mod values;

@@ -131,6 +131,18 @@ impl Counters {
         self.total_chunks - self.active_chunks - self.completed_chunks - self.failed_chunks
     }
 
+    /// Every counter with its column's name.
+    pub const fn named(&self) -> [(&'static str, i64); 6] {
+        [
+            ("total_chunks", self.total_chunks),
+            ("active_chunks", self.active_chunks),
+            ("completed_chunks", self.completed_chunks),
+            ("failed_chunks", self.failed_chunks),
+            ("awaiting_retry_chunks", self.awaiting_retry_chunks),
+            ("completed_images", self.completed_images),
+        ]
+    }
+
     /// The counters after `delta`.
     #[must_use]
     pub const fn plus(self, delta: Self) -> Self {

@@ -1,8 +1,8 @@
 //! Image lists in, image datasets out. Synchronous: everything here is files and bytes.
 //!
 //! A list is read row by row ([`list`]), kept as Parquet parts from which any chunk's rows can be read alone
-//! ([`ingest`], [`parts`]), and the fetched images are recognised ([`sniff`]), stored ([`sink`]), accounted for
-//! ([`ledger`]) and moved to their final names ([`publish`]).
+//! ([`mod@ingest`], [`parts`]), and the fetched images are recognised ([`mod@sniff`]), stored ([`sink`]), accounted for
+//! ([`ledger`]) and moved to their final names ([`mod@publish`]).
 
 pub mod error;
 mod files;

@@ -1,4 +1,4 @@
-//! One chunk of images: read its rows, fetch them side by side, hand them in order to [`crate::pack`].
+//! One chunk of images: read its rows, fetch them side by side, hand them in order to `pack.rs`.
 
 use crate::claim::ChunkProcessor;
 use crate::fetch::Fetcher;

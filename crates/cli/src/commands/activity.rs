@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Align, Table, text};
+use crate::pages;
 use crate::values::{self, PageArgs};
 use clap::Args;
 use ream::{Action, Activity, ActivityFilter, ChunkId, JobId};
@@ -42,26 +43,8 @@ pub(crate) async fn run(args: ActivityArgs, cx: &Context<'_>) -> Result<Exit> {
     // The trail outlives its jobs, so a job that is gone is no error here.
     let filter =
         ActivityFilter { job_id: args.job, chunk_id: args.chunk, actor: args.actor, action: args.action };
-    let mut table = table();
-    let mut request = args.page.request()?;
-    let mut rows = 0;
-    loop {
-        let page = session.jobs.list_activity(filter.clone(), request).await?;
-        rows += page.items.len();
-        if cx.out.is_json() {
-            page.items.iter().try_for_each(|entry| cx.out.document(entry))?;
-        } else {
-            page.items.iter().for_each(|entry| add(&mut table, entry));
-            table.show(cx.out)?;
-        }
-        match page.next {
-            Some(next) if args.page.all => request = request.at(Some(next)),
-            next => {
-                cx.out.next_page(next);
-                break;
-            }
-        }
-    }
+    let read = |request| session.jobs.list_activity(filter.clone(), request);
+    let rows = pages::show(cx, &args.page, table(), read, add).await?;
     if rows == 0 && !cx.out.is_json() {
         cx.out.note("nothing was done that fits");
     }

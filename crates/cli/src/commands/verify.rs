@@ -103,15 +103,7 @@ impl Checker<'_> {
         }
         self.report(&verdict)?;
         if let Some(before) = before {
-            let after = &verdict.counters;
-            for (name, before, after) in [
-                ("total_chunks", before.total_chunks, after.total_chunks),
-                ("active_chunks", before.active_chunks, after.active_chunks),
-                ("completed_chunks", before.completed_chunks, after.completed_chunks),
-                ("failed_chunks", before.failed_chunks, after.failed_chunks),
-                ("awaiting_retry_chunks", before.awaiting_retry_chunks, after.awaiting_retry_chunks),
-                ("completed_images", before.completed_images, after.completed_images),
-            ] {
+            for ((name, before), (_, after)) in before.named().into_iter().zip(verdict.counters.named()) {
                 if before != after {
                     self.out.line(format_args!("  repaired     {name}: {before} → {after}"))?;
                 }
@@ -145,14 +137,7 @@ impl Checker<'_> {
             out.line(format_args!("  one holder   {}", text::printable(fault)))?;
         }
         let (said, counted) = (&verdict.counters, &verdict.counted);
-        for (name, said, counted) in [
-            ("total_chunks", said.total_chunks, counted.total_chunks),
-            ("active_chunks", said.active_chunks, counted.active_chunks),
-            ("completed_chunks", said.completed_chunks, counted.completed_chunks),
-            ("failed_chunks", said.failed_chunks, counted.failed_chunks),
-            ("awaiting_retry_chunks", said.awaiting_retry_chunks, counted.awaiting_retry_chunks),
-            ("completed_images", said.completed_images, counted.completed_images),
-        ] {
+        for ((name, said), (_, counted)) in said.named().into_iter().zip(counted.named()) {
             if said != counted {
                 out.line(format_args!("  true counts  {name} says {said}, a count says {counted}"))?;
             }

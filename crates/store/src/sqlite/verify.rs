@@ -100,11 +100,15 @@ pub(super) fn repair_counters(cx: &WriteContext<'_>, job_id: JobId, actor: &Acto
     let counted = count(cx.conn, job_id, |_, _| {})?;
     if counted != job.counters {
         let now = clock::now(cx.conn)?;
-        let told = format!("counters {:?} to {counted:?}", job.counters);
+        let changes = job.counters.named().into_iter().zip(counted.named());
+        let told: Vec<String> = changes
+            .filter(|((_, said), (_, counted))| said != counted)
+            .map(|((name, said), (_, counted))| format!("{name} {said} to {counted}"))
+            .collect();
         job.counters = counted;
         job.updated_at = now;
         write_counters(cx.conn, &mut job)?;
-        log_job(cx.conn, now, actor, job_id, Action::Repaired, Some(&told))?;
+        log_job(cx.conn, now, actor, job_id, Action::Repaired, Some(&told.join(", ")))?;
     }
     jobs::get(cx.conn, job_id)
 }

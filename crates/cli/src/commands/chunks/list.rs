@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Align, Cell, Table, text};
+use crate::pages;
 use crate::values::{self, PageArgs};
 use clap::Args;
 use ream::{ChunkState, JobChunk, JobChunkStatus, JobId};
@@ -40,26 +41,7 @@ pub(super) async fn run(args: ListArgs, cx: &Context<'_>) -> Result<Exit> {
         Some(JobChunkStatus::Completed) => session.chunks.get_completed_chunks(args.job).await?,
         Some(JobChunkStatus::Failed) => session.chunks.get_failed_chunks(args.job).await?,
     };
-    let mut table = table();
-    let mut request = args.page.request()?;
-    let mut chunks = 0;
-    loop {
-        let page = list.page(request).await?;
-        chunks += page.items.len();
-        if cx.out.is_json() {
-            page.items.iter().try_for_each(|chunk| cx.out.document(chunk))?;
-        } else {
-            page.items.iter().for_each(|chunk| add(&mut table, chunk));
-            table.show(cx.out)?;
-        }
-        match page.next {
-            Some(next) if args.page.all => request = request.at(Some(next)),
-            next => {
-                cx.out.next_page(next);
-                break;
-            }
-        }
-    }
+    let chunks = pages::show(cx, &args.page, table(), |request| list.page(request), add).await?;
     if chunks == 0 && !cx.out.is_json() {
         nothing(&args, &session, cx).await?;
     }

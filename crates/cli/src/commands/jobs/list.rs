@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Align, Cell, Table, text};
+use crate::pages;
 use crate::values::{self, PageArgs};
 use clap::Args;
 use ream::{CrawlJob, CrawlJobStatus, JobFilter};
@@ -35,7 +36,7 @@ pub(super) async fn run(args: ListArgs, cx: &Context<'_>) -> Result<Exit> {
         cx.out.hint("`ream jobs create` makes it; `--database sqlite:PATH` names another");
         return Ok(Exit::Success);
     };
-    let mut table = Table::new(&[
+    let table = Table::new(&[
         ("ID", Align::Right),
         ("NAME", Align::Left),
         ("STATUS", Align::Left),
@@ -47,25 +48,9 @@ pub(super) async fn run(args: ListArgs, cx: &Context<'_>) -> Result<Exit> {
         ("FAILED", Align::Right),
         ("CREATED", Align::Left),
     ]);
-    let mut request = args.page.request()?;
-    let mut jobs = 0;
-    loop {
-        let page = session.jobs.list_crawl_jobs(JobFilter { status: args.status }, request).await?;
-        jobs += page.items.len();
-        if cx.out.is_json() {
-            page.items.iter().try_for_each(|job| cx.out.document(job))?;
-        } else {
-            page.items.iter().for_each(|job| add(&mut table, job));
-            table.show(cx.out)?;
-        }
-        match page.next {
-            Some(next) if args.page.all => request = request.at(Some(next)),
-            next => {
-                cx.out.next_page(next);
-                break;
-            }
-        }
-    }
+    let filter = JobFilter { status: args.status };
+    let read = |request| session.jobs.list_crawl_jobs(filter, request);
+    let jobs = pages::show(cx, &args.page, table, read, add).await?;
     if jobs == 0 && !cx.out.is_json() {
         match args.status {
             Some(status) => cx.out.note(format_args!("no job is {status}")),
