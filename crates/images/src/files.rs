@@ -24,7 +24,7 @@ pub(crate) fn remove_any(path: &Path) -> io::Result<()> {
 }
 
 /// Lower-case hexadecimal, as `sha256sum` prints it.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

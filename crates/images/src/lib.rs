@@ -16,6 +16,7 @@ pub mod sniff;
 mod table;
 
 pub use error::{Error, Result};
+pub use files::hex;
 pub use ingest::{IngestOptions, Ingested, ingest};
 pub use ledger::{ImageStatus, LedgerRow};
 pub use list::{ListFormat, ListItem, ListOptions, ListReader, ListRow, Reject};

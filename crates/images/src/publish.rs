@@ -22,13 +22,17 @@ pub struct Staging {
 }
 
 impl Staging {
+    /// The attempt's folder, whether or not it is there.
+    pub fn of(dataset: &Path, chunk: ChunkId, attempt: Attempt) -> Self {
+        Self { dataset: dataset.to_owned(), prefix: format!("{STAGING_DIR}/{chunk}-{attempt}") }
+    }
+
     /// Makes the attempt's folder, empty. Leftovers of the same attempt are removed.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn create(dataset: &Path, chunk: ChunkId, attempt: Attempt) -> Result<Self> {
-        let staging =
-            Self { dataset: dataset.to_owned(), prefix: format!("{STAGING_DIR}/{chunk}-{attempt}") };
+        let staging = Self::of(dataset, chunk, attempt);
         let path = staging.path();
         remove_any(&path).map_err(Error::io("remove", &path))?;
         std::fs::create_dir_all(&path).map_err(Error::io("create", &path))?;

@@ -128,7 +128,7 @@ impl ChunkProcessor for ImageChunks {
 
     fn discard(&self, claimed: &ClaimedChunk) {
         let chunk = &claimed.chunk;
-        let discarded = Staging::create(&self.dataset, chunk.id, chunk.attempt).and_then(Staging::discard);
+        let discarded = Staging::of(&self.dataset, chunk.id, chunk.attempt).discard();
         if let Err(error) = discarded {
             // The packing thread may still be ending; the next sweep gets what is left.
             tracing::debug!(chunk_id = %chunk.id, %error, "could not remove what an attempt left behind");

@@ -3,7 +3,7 @@
 use crate::fetch::{FetchError, Fetched};
 use ream::{ClaimedChunk, Outcome};
 use ream_images::ledger::{ledger_name, write_ledger};
-use ream_images::{ImageStatus, LedgerRow, ListRow, OutputFormat, Staging, StoredImage, open_sink};
+use ream_images::{ImageStatus, LedgerRow, ListRow, OutputFormat, Staging, StoredImage, hex, open_sink};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::Instant;
@@ -135,12 +135,4 @@ fn account(image: &FetchedRow) -> LedgerRow {
 
 fn cannot_store(dataset: &Path, error: &std::io::Error) -> String {
     format!("cannot write output under {}: {error}", dataset.display())
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

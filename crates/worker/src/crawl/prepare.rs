@@ -5,11 +5,12 @@ use super::folder::{CrawlFolder, CrawlRecord, DatasetSettings, LIST_NAME};
 use super::options::CrawlOptions;
 use super::session::{CrawlSession, Resumed};
 use crate::fetch::Fetcher;
+use crate::tally::Tally;
 use ream::{
     Actor, ConflictCode, CrawlJob, CrawlJobService, DatabaseUrl, JobChunkRepository, JobChunkingService,
     JobFilter, JobGate, JobId, NewCrawlJob, PageRequest, Policy, TaskId,
 };
-use ream_images::{IngestOptions, PartsReader, ingest};
+use ream_images::{IngestOptions, PartsReader, hex, ingest};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read as _;
@@ -44,7 +45,18 @@ pub async fn prepare(
     let resumed = if found { Some(go_on(&jobs, &service, job.id).await?) } else { None };
     let list = PartsReader::open(&folder.list_dir(), record.settings.chunk_size)?;
     let fetcher = Fetcher::new(options.fetch.clone())?;
-    Ok(CrawlSession::new(options, folder, list, fetcher, service, task_id, job.id, resumed, record.rejected))
+    Ok(CrawlSession {
+        options,
+        folder,
+        list,
+        fetcher,
+        service,
+        task_id,
+        job_id: job.id,
+        resumed,
+        rejected_rows: record.rejected,
+        tally: Tally::default(),
+    })
 }
 
 type Opened = (CrawlOptions, CrawlFolder, CrawlRecord, Arc<dyn JobChunkRepository>);
@@ -141,7 +153,7 @@ fn sha256_of(path: &Path) -> Result<String, CrawlError> {
             n => hash.update(&buffer[..n]),
         }
     }
-    Ok(crate::pack::hex(&hash.finalize()))
+    Ok(hex(&hash.finalize()))
 }
 
 /// A name that no worker of this folder had before: the process and the moment.

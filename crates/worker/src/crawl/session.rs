@@ -31,35 +31,19 @@ pub struct Resumed {
 
 /// A crawl that is ready to run.
 pub struct CrawlSession {
-    options: CrawlOptions,
-    folder: CrawlFolder,
-    list: PartsReader,
-    fetcher: Fetcher,
-    service: JobChunkingService,
-    task_id: TaskId,
-    job_id: JobId,
-    resumed: Option<Resumed>,
-    rejected_rows: u64,
-    tally: Tally,
+    pub(super) options: CrawlOptions,
+    pub(super) folder: CrawlFolder,
+    pub(super) list: PartsReader,
+    pub(super) fetcher: Fetcher,
+    pub(super) service: JobChunkingService,
+    pub(super) task_id: TaskId,
+    pub(super) job_id: JobId,
+    pub(super) resumed: Option<Resumed>,
+    pub(super) rejected_rows: u64,
+    pub(super) tally: Tally,
 }
 
 impl CrawlSession {
-    #[expect(clippy::too_many_arguments, reason = "called once, by `prepare`, with all that it prepared")]
-    pub(super) fn new(
-        options: CrawlOptions,
-        folder: CrawlFolder,
-        list: PartsReader,
-        fetcher: Fetcher,
-        service: JobChunkingService,
-        task_id: TaskId,
-        job_id: JobId,
-        resumed: Option<Resumed>,
-        rejected_rows: u64,
-    ) -> Self {
-        let tally = Tally::default();
-        Self { options, folder, list, fetcher, service, task_id, job_id, resumed, rejected_rows, tally }
-    }
-
     /// What was found of an earlier run; `None` for a new crawl.
     pub const fn resumed(&self) -> Option<Resumed> {
         self.resumed
