@@ -60,6 +60,8 @@ error_classes! {
     NotAnImage = "not_an_image", false;
     /// The header says image, the rest cannot be read. Given by who decodes.
     Decode = "decode", false;
+    /// An image that the list's owner does not want: too small, too large in area, or too long for its width.
+    Filtered = "filtered", false;
     /// The address is outside the public internet and not allowed.
     BlockedAddress = "blocked_address", false;
     /// The site does not want to be crawled. Given by who asks it.

@@ -2,7 +2,9 @@
 
 use crate::error::{Result, Validation};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::ops::Deref;
+use std::str::FromStr;
 
 /// The numbers of a [`Policy`], not yet checked. Missing ones take their default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,47 @@ pub struct PolicyFields {
     /// How long a dispatched chunk is left to its Celery task before others may start it, in seconds.
     /// 1 to 2,592,000. Default 600.
     pub redispatch_after_s: u32,
+    /// Whether sites may refuse the job's images. Default respect.
+    pub robots: RobotsPolicy,
+}
+
+/// Whether robots.txt (RFC 9309) and the `X-Robots-Tag` of an answer are obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RobotsPolicy {
+    /// What a site refuses is not fetched or not kept.
+    #[default]
+    Respect,
+    /// Nobody is asked: for sites of one's own, or with their owners' consent.
+    Ignore,
+}
+
+impl RobotsPolicy {
+    /// Both.
+    pub const ALL: &[Self] = &[Self::Respect, Self::Ignore];
+
+    /// The name in policies, settings and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Respect => "respect",
+            Self::Ignore => "ignore",
+        }
+    }
+}
+
+impl fmt::Display for RobotsPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for RobotsPolicy {
+    type Err = crate::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = Self::ALL.iter().copied().find(|policy| policy.as_str() == name);
+        found.ok_or_else(|| crate::Error::invalid("robots", format!("{name:?}"), "respect or ignore"))
+    }
 }
 
 impl Default for PolicyFields {
@@ -39,6 +82,7 @@ impl Default for PolicyFields {
             backoff_initial_s: 30,
             backoff_max_s: 3600,
             redispatch_after_s: 600,
+            robots: RobotsPolicy::Respect,
         }
     }
 }

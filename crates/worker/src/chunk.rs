@@ -1,13 +1,13 @@
 //! One chunk of images: read its rows, fetch them side by side, hand them in order to `pack.rs`.
 
 use crate::claim::ChunkProcessor;
-use crate::fetch::Fetcher;
+use crate::image::ImagePipeline;
 use crate::pack::{FetchedRow, pack};
 use crate::progress::ProgressCell;
 use crate::tally::Tally;
 use futures::future::BoxFuture;
 use ream::{ChunkState, ClaimedChunk, ImageRange, JobChunk, JobChunkRepository, Outcome};
-use ream_images::{ListRow, OutputFormat, PartsReader, Staging, publish};
+use ream_dataset::{ListRow, OutputFormat, PartsReader, Staging, publish};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ pub struct ImageChunks {
     pub list: PartsReader,
     /// The shape of the output.
     pub format: OutputFormat,
-    /// Fetches and checks.
-    pub fetcher: Fetcher,
+    /// Makes images ready to be stored.
+    pub pipeline: ImagePipeline,
     /// Fetches at the same time, all chunks together.
     pub images_in_flight: usize,
     /// The same number as permits; see [`ImageChunks::images_in_flight`].
@@ -95,7 +95,7 @@ impl ImageChunks {
         row: ListRow,
         slot: OwnedSemaphorePermit,
     ) -> AbortOnDropHandle<FetchedRow> {
-        let fetching = self.fetcher.fetch(&row.url);
+        let fetching = self.pipeline.prepare(&row);
         let tally = self.tally.clone();
         // A task of its own goes on while its chunk waits for the packing.
         AbortOnDropHandle::new(tokio::spawn(async move {

@@ -1,9 +1,9 @@
 //! The last steps of a chunk, on a thread of its own: hash, store, account.
 
-use crate::fetch::{FetchError, Fetched};
+use crate::image::{ImageError, Prepared};
 use ream::{ClaimedChunk, Outcome};
-use ream_images::ledger::{ledger_name, write_ledger};
-use ream_images::{ImageStatus, LedgerRow, ListRow, OutputFormat, Staging, StoredImage, hex, open_sink};
+use ream_dataset::ledger::{ledger_name, write_ledger};
+use ream_dataset::{ImageStatus, LedgerRow, ListRow, OutputFormat, Staging, StoredImage, hex, open_sink};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 pub(crate) struct FetchedRow {
     pub(crate) number: u64,
     pub(crate) row: ListRow,
-    pub(crate) result: Result<Fetched, FetchError>,
+    pub(crate) result: Result<Prepared, ImageError>,
 }
 
 /// Stores what comes, in the order it comes, under the attempt's staging folder; ends when the channel does. An
@@ -55,28 +55,28 @@ fn pack_into(
     while let Some(image) = images.blocking_recv() {
         let mut account = account(&image);
         match &image.result {
-            Ok(fetched) => {
-                let sha256 = hex(&Sha256::digest(&fetched.bytes));
+            Ok(prepared) => {
+                let sha256 = hex(&Sha256::digest(&prepared.bytes));
                 let metadata = serde_json::json!({
                     "image": image.number,
                     "url": image.row.url,
                     "caption": image.row.caption,
-                    "width": fetched.info.width,
-                    "height": fetched.info.height,
-                    "format": fetched.info.format.extension(),
+                    "width": prepared.stored.width,
+                    "height": prepared.stored.height,
+                    "format": prepared.stored.format.extension(),
                     "sha256": sha256,
                 });
                 let stored = StoredImage {
                     number: image.number,
-                    bytes: &fetched.bytes,
-                    format: fetched.info.format,
+                    bytes: &prepared.bytes,
+                    extension: prepared.stored.format.extension(),
                     caption: image.row.caption.as_deref(),
                     metadata: &metadata,
                 };
                 account.file = Some(sink.append(&stored).map_err(|e| cannot_store(dataset, &e))?);
                 account.sha256 = Some(sha256);
                 outcome.images_ok += 1;
-                outcome.bytes += fetched.bytes.len() as u64;
+                outcome.bytes += prepared.bytes.len() as u64;
             }
             Err(error) => *outcome.images_failed.entry(error.class).or_default() += 1,
         }
@@ -114,13 +114,13 @@ fn account(image: &FetchedRow) -> LedgerRow {
         source_line: image.row.source_line,
     };
     match &image.result {
-        Ok(fetched) => {
-            row.http_status = Some(fetched.http_status);
-            row.bytes = Some(fetched.bytes.len() as u64);
-            row.width = fetched.info.width;
-            row.height = fetched.info.height;
-            row.format = Some(fetched.info.format.extension().to_owned());
-            row.fetch_ms = Some(fetched.fetch_ms);
+        Ok(prepared) => {
+            row.http_status = Some(prepared.http_status);
+            row.bytes = Some(prepared.bytes.len() as u64);
+            row.width = prepared.stored.width;
+            row.height = prepared.stored.height;
+            row.format = Some(prepared.stored.format.extension().to_owned());
+            row.fetch_ms = Some(prepared.fetch_ms);
         }
         Err(error) => {
             row.status = ImageStatus::Failed;

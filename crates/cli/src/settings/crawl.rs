@@ -3,9 +3,9 @@
 use super::{Layers, Row, Setting, number};
 use crate::failure::Result;
 use ream::Error;
-use ream_worker::address::{AddressPolicy, IpNet};
+use ream_fetch::FetchConfig;
+use ream_fetch::address::{AddressPolicy, IpNet};
 use ream_worker::crawl::OutputFormat;
-use ream_worker::fetch::FetchConfig;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;

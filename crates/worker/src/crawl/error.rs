@@ -30,7 +30,7 @@ pub enum CrawlError {
     },
     /// The list, its parts or the output.
     #[error(transparent)]
-    Images(#[from] ream_images::Error),
+    Images(#[from] ream_dataset::Error),
     /// The file system refused.
     #[error("cannot {action} {}: {source}", .path.display())]
     Io {

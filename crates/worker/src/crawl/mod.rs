@@ -14,6 +14,6 @@ pub use error::CrawlError;
 pub use folder::{CrawlFolder, STATE_DIR};
 pub use options::CrawlOptions;
 pub use prepare::prepare;
-pub use ream_images::{ListOptions, OutputFormat};
+pub use ream_dataset::{ListOptions, OutputFormat};
 pub use session::{CrawlSession, Resumed};
 pub use summary::CrawlSummary;

@@ -1,8 +1,9 @@
 //! What a crawl is asked to do.
 
-use crate::fetch::FetchConfig;
 use ream::{Policy, PolicyFields};
-use ream_images::{ListOptions, OutputFormat};
+use ream_dataset::{ListOptions, OutputFormat};
+use ream_fetch::FetchConfig;
+use ream_transform::TransformSettings;
 use std::path::PathBuf;
 
 /// A crawl of one list into one folder.
@@ -26,6 +27,8 @@ pub struct CrawlOptions {
     pub policy: Policy,
     /// Limits of each fetch.
     pub fetch: FetchConfig,
+    /// What is done to the images.
+    pub transform: TransformSettings,
 }
 
 impl CrawlOptions {
@@ -47,6 +50,7 @@ impl CrawlOptions {
             chunks_in_flight: 4,
             policy: Policy::new(Self::default_policy()).unwrap_or_default(),
             fetch: FetchConfig::default(),
+            transform: TransformSettings::default(),
         }
     }
 }

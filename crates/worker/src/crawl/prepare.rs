@@ -4,13 +4,13 @@ use super::error::CrawlError;
 use super::folder::{CrawlFolder, CrawlRecord, DatasetSettings, LIST_NAME};
 use super::options::CrawlOptions;
 use super::session::{CrawlSession, Resumed};
-use crate::fetch::Fetcher;
 use crate::tally::Tally;
 use ream::{
     Actor, ConflictCode, CrawlJob, CrawlJobService, DatabaseUrl, JobChunkRepository, JobChunkingService,
     JobFilter, JobGate, JobId, NewCrawlJob, PageRequest, Policy, TaskId,
 };
-use ream_images::{IngestOptions, PartsReader, hex, ingest};
+use ream_dataset::{IngestOptions, PartsReader, hex, ingest};
+use ream_fetch::Fetcher;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read as _;

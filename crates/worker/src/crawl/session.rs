@@ -6,11 +6,12 @@ use super::options::CrawlOptions;
 use super::summary::{CrawlSummary, Found};
 use crate::chunk::{ImageChunks, publish_chunk};
 use crate::claim::{Worker, WorkerConfig, WorkerEnd};
-use crate::fetch::Fetcher;
+use crate::image::ImagePipeline;
 use crate::shutdown::StopSignal;
 use crate::tally::Tally;
 use ream::{Duties, JobChunkProgress, JobChunkingService, JobId, TaskId};
-use ream_images::{PartsReader, sweep_staging};
+use ream_dataset::{PartsReader, sweep_staging};
+use ream_fetch::Fetcher;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -92,7 +93,7 @@ impl CrawlSession {
             dataset: self.folder.root().to_owned(),
             list: self.list.clone(),
             format: self.options.format,
-            fetcher: self.fetcher.clone(),
+            pipeline: ImagePipeline::new(self.fetcher.clone(), self.options.transform.clone()),
             images_in_flight: self.options.images_in_flight.max(1),
             slots: Arc::new(Semaphore::new(self.options.images_in_flight.max(1))),
             tally: self.tally.clone(),

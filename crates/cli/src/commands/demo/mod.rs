@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Paint, text};
 use ream::{CrawlJobService, DatabaseUrl};
-use ream_worker::address::AddressPolicy;
+use ream_fetch::address::AddressPolicy;
 use ream_worker::crawl::{CrawlOptions, CrawlSummary, OutputFormat, STATE_DIR};
 use site::{IMAGES, Site};
 use std::path::{Path, PathBuf};

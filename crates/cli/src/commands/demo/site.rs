@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode, header};
 use axum::routing::get;
 use futures::StreamExt;
-use ream_worker::address::IpNet;
+use ream_fetch::address::IpNet;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,16 +1,16 @@
 //! Receiving a body within limits of size, time and memory.
 
-use super::budget::Reservation;
-use super::classify::{self, Failure};
-use super::config::FetchConfig;
-use super::deadline::Deadline;
+use crate::budget::Reservation;
+use crate::classify::{self, Failure};
+use crate::config::FetchConfig;
+use crate::deadline::Deadline;
 use bytes::Bytes;
 use ream_core::ErrorClass;
 use reqwest::Response;
 use std::time::Duration;
 use tokio::time::Instant;
 
-pub(super) async fn receive(
+pub(crate) async fn receive(
     response: Response,
     reservation: &mut Reservation,
     deadline: &mut Deadline,

@@ -1,29 +1,29 @@
 //! The end of an attempt, and shorter limits within it.
 
-use super::classify::Failure;
+use crate::classify::Failure;
 use ream_core::ErrorClass;
 use std::future::Future;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 #[derive(Clone, Copy)]
-pub(super) struct Deadline {
+pub(crate) struct Deadline {
     total: Duration,
     end: Instant,
 }
 
 impl Deadline {
-    pub(super) fn new(total: Duration) -> Self {
+    pub(crate) fn new(total: Duration) -> Self {
         Self { total, end: later(Instant::now(), total) }
     }
 
     /// Time that is not the server's fault does not count.
-    pub(super) fn extend(&mut self, by: Duration) {
+    pub(crate) fn extend(&mut self, by: Duration) {
         self.end = later(self.end, by);
     }
 
     /// Waits for a step of the attempt. `what` says what did not happen in time.
-    pub(super) async fn limit<T>(
+    pub(crate) async fn limit<T>(
         self,
         step: Duration,
         what: &str,

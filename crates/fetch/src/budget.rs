@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 #[derive(Clone)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     shared: Arc<Shared>,
 }
 
@@ -36,12 +36,12 @@ impl State {
 }
 
 impl Budget {
-    pub(super) fn new(limit: u64) -> Self {
+    pub(crate) fn new(limit: u64) -> Self {
         Self { shared: Arc::new(Shared { state: Mutex::default(), changed: Notify::new(), limit }) }
     }
 
     /// Takes a place in the order of fetches; holds nothing yet.
-    pub(super) fn join(&self) -> Reservation {
+    pub(crate) fn join(&self) -> Reservation {
         let mut state = self.shared.lock();
         let number = state.next;
         state.next += 1;
@@ -58,7 +58,7 @@ impl Shared {
 }
 
 /// A fetch's place in the order and its share of the memory, given back on drop.
-pub(super) struct Reservation {
+pub struct Reservation {
     shared: Arc<Shared>,
     number: u64,
     held: u64,
@@ -66,7 +66,7 @@ pub(super) struct Reservation {
 
 impl Reservation {
     /// Waits until `bytes` are free, or until this is the oldest fetch.
-    pub(super) async fn reserve(&mut self, bytes: u64) {
+    pub(crate) async fn reserve(&mut self, bytes: u64) {
         loop {
             let shared = Arc::clone(&self.shared);
             let mut changed = std::pin::pin!(shared.changed.notified());
@@ -91,7 +91,7 @@ impl Reservation {
     }
 
     /// Gives back all but `bytes`.
-    pub(super) fn shrink_to(&mut self, bytes: u64) {
+    pub(crate) fn shrink_to(&mut self, bytes: u64) {
         let back = self.held.saturating_sub(bytes);
         if back > 0 {
             self.held -= back;

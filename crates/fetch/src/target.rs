@@ -1,28 +1,28 @@
 //! Which URLs may be asked, at first and after each redirect.
 
-use super::classify::Failure;
-use super::config::FetchConfig;
+use crate::classify::Failure;
+use crate::config::FetchConfig;
 use ream_core::ErrorClass;
 use reqwest::header::{HeaderMap, LOCATION};
 use std::net::IpAddr;
 use url::{Host, Url};
 
 /// A URL that passed the check.
-pub(super) struct Target {
+pub(crate) struct Target {
     url: Url,
     needs_allowed_network: bool,
 }
 
 impl Target {
     /// Checks the text from the list.
-    pub(super) fn parse(text: &str, config: &FetchConfig) -> Result<Self, Failure> {
+    pub(crate) fn parse(text: &str, config: &FetchConfig) -> Result<Self, Failure> {
         let url = Url::parse(text.trim())
             .map_err(|e| Failure::new(ErrorClass::BadUrl, format!("not a URL: {e}")))?;
         Self::check(url, config, ErrorClass::BadUrl)
     }
 
     /// Checks where a redirect leads.
-    pub(super) fn redirected(&self, headers: &HeaderMap, config: &FetchConfig) -> Result<Self, Failure> {
+    pub(crate) fn redirected(&self, headers: &HeaderMap, config: &FetchConfig) -> Result<Self, Failure> {
         let refused = |message: &str| Failure::new(ErrorClass::Redirect, message);
         let location = headers.get(LOCATION).ok_or_else(|| refused("a redirect without a location"))?;
         let location = std::str::from_utf8(location.as_bytes());
@@ -66,16 +66,16 @@ impl Target {
         Ok(Self { url, needs_allowed_network: !usual })
     }
 
-    pub(super) fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
-    pub(super) fn into_url(self) -> Url {
+    pub(crate) fn into_url(self) -> Url {
         self.url
     }
 
     /// Whether only an allowed network may be asked, because the port is an unusual one.
-    pub(super) fn needs_allowed_network(&self) -> bool {
+    pub(crate) fn needs_allowed_network(&self) -> bool {
         self.needs_allowed_network
     }
 }

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::files::{remove_any, sync_dir};
 use crate::list::ListRow;
-use crate::table::{Cells, Column, TableReader, TableWriter, number, text};
+use crate::table::{Cells, Column, TableReader, TableWriter};
 use ream_core::ImageRange;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,14 @@ use std::path::{Path, PathBuf};
 /// Row groups, and so chunks, per part.
 pub const GROUPS_PER_PART: u64 = 256;
 
-const COLUMNS: &[Column] =
-    &[text("url"), text("caption").nullable(), text("source_file"), number("source_line")];
+fn columns() -> Vec<Column> {
+    vec![
+        Column::text("url"),
+        Column::text("caption").nullable(),
+        Column::text("source_file"),
+        Column::integer("source_line"),
+    ]
+}
 
 fn part_name(part: u64) -> String {
     format!("part-{part:05}.parquet")
@@ -73,7 +79,7 @@ impl PartsWriter {
             Some(part) => part,
             None => {
                 let path = self.unfinished.join(part_name(self.groups / GROUPS_PER_PART));
-                TableWriter::create(&path, COLUMNS)?
+                TableWriter::create(&path, columns())?
             }
         };
         part.write_group(to_cells(std::mem::take(&mut self.rows)))?;
@@ -165,7 +171,7 @@ impl PartsReader {
 
     fn part(&self, index: u64) -> Result<(PathBuf, TableReader)> {
         let path = self.dir.join(part_name(index));
-        let part = TableReader::open(&path, COLUMNS)?;
+        let part = TableReader::open(&path, columns())?;
         Ok((path, part))
     }
 
@@ -195,12 +201,12 @@ fn to_cells(rows: Vec<ListRow>) -> Vec<Cells> {
         files.push(Some(row.source_file));
         lines.push(Some(row.source_line.cast_signed()));
     }
-    vec![Cells::Text(urls), Cells::Text(captions), Cells::Text(files), Cells::Numbers(lines)]
+    vec![Cells::Text(urls), Cells::Text(captions), Cells::Text(files), Cells::Integers(lines)]
 }
 
 fn to_rows(path: &Path, cells: Vec<Cells>) -> Result<Vec<ListRow>> {
     let odd = || Error::damaged(path, "a value is missing");
-    let Ok([Cells::Text(urls), Cells::Text(captions), Cells::Text(files), Cells::Numbers(lines)]) =
+    let Ok([Cells::Text(urls), Cells::Text(captions), Cells::Text(files), Cells::Integers(lines)]) =
         <[Cells; 4]>::try_from(cells)
     else {
         return Err(odd());

@@ -1,7 +1,7 @@
 //! Image lists in, image datasets out. Synchronous: everything here is files and bytes.
 //!
 //! A list is read row by row ([`list`]), kept as Parquet parts from which any chunk's rows can be read alone
-//! ([`mod@ingest`], [`parts`]), and the fetched images are recognised ([`mod@sniff`]), stored ([`sink`]), accounted for
+//! ([`mod@ingest`], [`parts`]), and images are stored ([`sink`]), accounted for
 //! ([`ledger`]) and moved to their final names ([`mod@publish`]).
 
 pub mod error;
@@ -12,7 +12,6 @@ pub mod list;
 pub mod parts;
 pub mod publish;
 pub mod sink;
-pub mod sniff;
 mod table;
 
 pub use error::{Error, Result};
@@ -23,4 +22,3 @@ pub use list::{ListFormat, ListItem, ListOptions, ListReader, ListRow, Reject};
 pub use parts::{PartsReader, PartsWriter};
 pub use publish::{Staging, publish, sweep_staging};
 pub use sink::{OutputFormat, Sink, StoredImage, open_sink};
-pub use sniff::{ImageFormat, ImageInfo, sniff};

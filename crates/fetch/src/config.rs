@@ -28,10 +28,6 @@ pub struct FetchConfig {
     pub max_bytes: u64,
     /// Redirects followed.
     pub max_redirects: u32,
-    /// The largest image, in pixels.
-    pub max_pixels: u64,
-    /// The longest side, in pixels.
-    pub max_side: u32,
     /// Attempts at one image, the first included; only transient errors are tried again.
     pub max_attempts: u32,
     /// The longest wait before the second attempt; doubles with each further one.
@@ -45,12 +41,16 @@ pub struct FetchConfig {
 impl FetchConfig {
     /// # Errors
     /// Validation: no text that a `User-Agent` header can carry.
-    pub fn check_user_agent(text: &str) -> ream::Result<()> {
+    pub fn check_user_agent(text: &str) -> ream_core::Result<()> {
         let visible = !text.is_empty() && text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
         if visible && text.len() <= 1000 {
             return Ok(());
         }
-        Err(ream::Error::invalid("user_agent", format!("{text:?}"), "1 to 1000 visible ASCII characters"))
+        Err(ream_core::Error::invalid(
+            "user_agent",
+            format!("{text:?}"),
+            "1 to 1000 visible ASCII characters",
+        ))
     }
 }
 
@@ -70,8 +70,6 @@ impl Default for FetchConfig {
             rate_window: Duration::from_secs(20),
             max_bytes: 20 * MIB,
             max_redirects: 5,
-            max_pixels: 50_000_000,
-            max_side: 16_384,
             max_attempts: 3,
             backoff_base: Duration::from_millis(500),
             backoff_cap: Duration::from_secs(30),

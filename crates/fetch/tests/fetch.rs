@@ -7,9 +7,9 @@ mod site;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
 use ream_core::ErrorClass;
-use ream_worker::address::AddressPolicy;
-use ream_worker::fetch::{FetchConfig, FetchError, Fetched, Fetcher};
-use ream_worker::resolve::Lookup;
+use ream_fetch::address::AddressPolicy;
+use ream_fetch::resolve::Lookup;
+use ream_fetch::{FetchConfig, FetchError, Fetched, Fetcher};
 use site::{Site, png};
 use std::io;
 use std::net::IpAddr;
@@ -75,7 +75,7 @@ async fn an_image_comes_back_as_sent() {
     let (site, result) = get("/ok.png", near()).await;
     let image = result.unwrap();
     assert_eq!(image.bytes, png(7, 5));
-    assert_eq!((image.info.width, image.info.height, image.http_status), (Some(7), Some(5), 200));
+    assert_eq!(image.http_status, 200);
     assert_eq!(image.final_url, site.url("/ok.png"));
 }
 
@@ -117,20 +117,18 @@ async fn retry_after_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_is_no_image_says_what_it_was_sent_as() {
-    let error = assert_fails("/html", ErrorClass::NotAnImage, 1).await;
-    assert!(error.message.contains("text/html; charset=utf-8"), "{error}");
-    assert_eq!(error.http_status, Some(200));
-    assert_fails("/empty", ErrorClass::NotAnImage, 1).await;
+async fn what_the_server_calls_it_comes_along() {
+    let (_, result) = get("/html", near()).await;
+    assert_eq!(result.unwrap().content_type, "text/html; charset=utf-8");
+    let (_, result) = get("/empty", near()).await;
+    assert_eq!(result.unwrap().bytes.len(), 0);
 }
 
 #[tokio::test]
-async fn too_many_bytes_or_pixels_are_refused() {
-    for path in ["/huge", "/endless", "/giant"] {
+async fn too_many_bytes_are_refused() {
+    for path in ["/huge", "/endless"] {
         assert_fails(path, ErrorClass::TooLarge, 1).await;
     }
-    let config = FetchConfig { max_pixels: 34, ..near() };
-    assert_fails_with("/ok.png", config, ErrorClass::TooLarge, 1).await;
 }
 
 #[tokio::test]

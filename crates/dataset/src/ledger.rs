@@ -1,7 +1,7 @@
 //! The account of a chunk: one row per image beside the chunk's output.
 
 use crate::error::{Error, Result};
-use crate::table::{Cells, Column, TableReader, TableWriter, number, text};
+use crate::table::{Cells, Column, TableReader, TableWriter};
 use ream_core::ErrorClass;
 use std::fmt;
 use std::path::Path;
@@ -68,24 +68,26 @@ pub struct LedgerRow {
     pub source_line: u64,
 }
 
-const COLUMNS: &[Column] = &[
-    number("image"),
-    text("url"),
-    text("caption").nullable(),
-    text("status"),
-    text("error_class").nullable(),
-    text("error_message").nullable(),
-    number("http_status").nullable(),
-    number("bytes").nullable(),
-    number("width").nullable(),
-    number("height").nullable(),
-    text("format").nullable(),
-    text("sha256").nullable(),
-    text("file").nullable(),
-    number("fetch_ms").nullable(),
-    text("source_file"),
-    number("source_line"),
-];
+fn columns() -> Vec<Column> {
+    vec![
+        Column::integer("image"),
+        Column::text("url"),
+        Column::text("caption").nullable(),
+        Column::text("status"),
+        Column::text("error_class").nullable(),
+        Column::text("error_message").nullable(),
+        Column::integer("http_status").nullable(),
+        Column::integer("bytes").nullable(),
+        Column::integer("width").nullable(),
+        Column::integer("height").nullable(),
+        Column::text("format").nullable(),
+        Column::text("sha256").nullable(),
+        Column::text("file").nullable(),
+        Column::integer("fetch_ms").nullable(),
+        Column::text("source_file"),
+        Column::integer("source_line"),
+    ]
+}
 
 /// Rows held as columns at a time.
 const ROWS_PER_GROUP: usize = 10_000;
@@ -100,7 +102,7 @@ pub fn ledger_name(chunk_index: u64) -> String {
 /// # Errors
 /// [`Error::Io`].
 pub fn write_ledger(path: &Path, rows: &[LedgerRow]) -> Result<()> {
-    let mut table = TableWriter::create(path, COLUMNS)?;
+    let mut table = TableWriter::create(path, columns())?;
     for rows in rows.chunks(ROWS_PER_GROUP) {
         table.write_group(to_cells(rows))?;
     }
@@ -112,7 +114,7 @@ pub fn write_ledger(path: &Path, rows: &[LedgerRow]) -> Result<()> {
 /// # Errors
 /// [`Error::Io`], or [`Error::Damaged`] for a file that is not a ledger.
 pub fn read_ledger(path: &Path) -> Result<Vec<LedgerRow>> {
-    let table = TableReader::open(path, COLUMNS)?;
+    let table = TableReader::open(path, columns())?;
     let mut rows = Vec::new();
     for group in 0..table.groups() {
         let count = table.rows_in(group).unwrap_or(0);
@@ -125,7 +127,7 @@ pub fn read_ledger(path: &Path) -> Result<Vec<LedgerRow>> {
 fn to_cells(rows: &[LedgerRow]) -> Vec<Cells> {
     let texts = |of: &dyn Fn(&LedgerRow) -> Option<String>| Cells::Text(rows.iter().map(of).collect());
     let numbers = |of: &dyn Fn(&LedgerRow) -> Option<u64>| {
-        Cells::Numbers(rows.iter().map(|row| of(row).map(u64::cast_signed)).collect())
+        Cells::Integers(rows.iter().map(|row| of(row).map(u64::cast_signed)).collect())
     };
     vec![
         numbers(&|r| Some(r.image)),
@@ -147,7 +149,7 @@ fn to_cells(rows: &[LedgerRow]) -> Vec<Cells> {
     ]
 }
 
-/// Takes a group's columns apart in the order of [`COLUMNS`]; `None` means that a value does not fit its field.
+/// Takes a group's columns apart in the order of [`columns`]; `None` means that a value does not fit its field.
 struct Columns {
     cells: std::vec::IntoIter<Cells>,
 }
@@ -156,17 +158,17 @@ impl Columns {
     fn texts(&mut self) -> Option<std::vec::IntoIter<Option<String>>> {
         match self.cells.next()? {
             Cells::Text(values) => Some(values.into_iter()),
-            Cells::Numbers(_) => None,
+            _ => None,
         }
     }
 
     fn numbers(&mut self) -> Option<std::vec::IntoIter<Option<u64>>> {
         match self.cells.next()? {
-            Cells::Numbers(values) => {
+            Cells::Integers(values) => {
                 let values: Vec<_> = values.into_iter().map(|value| value.map(i64::cast_unsigned)).collect();
                 Some(values.into_iter())
             }
-            Cells::Text(_) => None,
+            _ => None,
         }
     }
 

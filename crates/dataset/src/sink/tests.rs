@@ -9,7 +9,7 @@ fn image<'a>(
     caption: Option<&'a str>,
     metadata: &'a serde_json::Value,
 ) -> StoredImage<'a> {
-    StoredImage { number, bytes, format: ImageFormat::Jpeg, caption, metadata }
+    StoredImage { number, bytes, extension: "jpg", caption, metadata }
 }
 
 /// Writes images 1500.. with these bytes and gives the whole tar.

@@ -33,7 +33,7 @@ impl TarSink {
 impl Sink for TarSink {
     fn append(&mut self, image: &StoredImage<'_>) -> io::Result<String> {
         let stem = image_stem(image.number);
-        let name = format!("{stem}.{}", image.format.extension());
+        let name = format!("{stem}.{}", image.extension);
         self.add(&name, image.bytes)?;
         self.add(&format!("{stem}.json"), &serde_json::to_vec(image.metadata)?)?;
         if let Some(caption) = image.caption {

@@ -1,6 +1,6 @@
 //! The one place that turns what happened into an error class.
 
-use super::FetchError;
+use crate::fetcher::FetchError;
 use crate::resolve::ResolveError;
 use ream_core::ErrorClass;
 use reqwest::StatusCode;
@@ -12,35 +12,35 @@ const MAX_MESSAGE_CHARS: usize = 300;
 
 /// One attempt that failed.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) class: ErrorClass,
-    pub(super) message: String,
-    pub(super) http_status: Option<u16>,
-    pub(super) retry_after: Option<Duration>,
+pub(crate) struct Failure {
+    pub(crate) class: ErrorClass,
+    pub(crate) message: String,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Failure {
-    pub(super) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+    pub(crate) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
         Self { class, message: message.into(), http_status: None, retry_after: None }
     }
 
-    pub(super) fn with_status(mut self, status: u16) -> Self {
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.http_status = Some(status);
         self
     }
 
-    pub(super) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
         self
     }
 
-    pub(super) fn into_error(self, fetch_ms: u64) -> FetchError {
+    pub(crate) fn into_error(self, fetch_ms: u64) -> FetchError {
         FetchError { class: self.class, message: self.message, http_status: self.http_status, fetch_ms }
     }
 }
 
 /// What a status means, or `None` for one to go on with: an image or a redirect.
-pub(super) fn status(status: StatusCode) -> Option<Failure> {
+pub(crate) fn status(status: StatusCode) -> Option<Failure> {
     let class = match status.as_u16() {
         // Exactly these mean the thing asked for, whole.
         200 | 203 | 301 | 302 | 303 | 307 | 308 => return None,
@@ -57,7 +57,7 @@ pub(super) fn status(status: StatusCode) -> Option<Failure> {
 }
 
 /// Why no answer came.
-pub(super) fn send_error(error: &reqwest::Error) -> Failure {
+pub(crate) fn send_error(error: &reqwest::Error) -> Failure {
     let class = known_cause(error).unwrap_or(match error {
         e if e.is_timeout() => ErrorClass::Timeout,
         e if e.is_builder() => ErrorClass::BadUrl,
@@ -67,7 +67,7 @@ pub(super) fn send_error(error: &reqwest::Error) -> Failure {
 }
 
 /// Why an answer's body broke off.
-pub(super) fn body_error(error: &reqwest::Error) -> Failure {
+pub(crate) fn body_error(error: &reqwest::Error) -> Failure {
     let class = known_cause(error).unwrap_or(match error {
         e if e.is_timeout() => ErrorClass::Timeout,
         e if has_io(e, &[io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput]) => ErrorClass::BadResponse,

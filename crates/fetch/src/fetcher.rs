@@ -3,29 +3,20 @@
 //! Redirects are followed here, not by the HTTP client: every hop passes the whole check of `target`, because the
 //! client neither asks the resolver about literal addresses nor knows which ports are allowed.
 
-mod body;
-mod budget;
-mod classify;
-mod config;
-mod deadline;
-mod retry;
-mod target;
-
-pub use config::FetchConfig;
-
+use crate::budget::{Budget, Reservation};
+use crate::classify::Failure;
+use crate::config::FetchConfig;
+use crate::deadline::Deadline;
 use crate::resolve::{GuardedResolver, Lookup, SystemLookup};
-use budget::{Budget, Reservation};
+use crate::target::Target;
+use crate::{body, classify, retry};
 use bytes::Bytes;
-use classify::Failure;
-use deadline::Deadline;
 use ream_core::ErrorClass;
-use ream_images::{ImageInfo, sniff};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, redirect};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
-use target::Target;
 use url::Url;
 
 /// Fetches images; cheap to clone, and all clones share one memory budget and connection pool.
@@ -43,22 +34,23 @@ pub struct Fetcher {
 pub struct Fetched {
     /// The file as the server sent it.
     pub bytes: Bytes,
-    /// What its header says.
-    pub info: ImageInfo,
+    /// What the server calls it, fit for a message.
+    pub content_type: String,
     /// The answer's status.
     pub http_status: u16,
     /// The URL after all redirects.
     pub final_url: String,
     /// How long it took, earlier attempts included.
     pub fetch_ms: u64,
-    _reservation: Reservation,
+    /// The share of the memory budget that the bytes take.
+    pub reservation: Reservation,
 }
 
 impl fmt::Debug for Fetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fetched")
             .field("bytes", &self.bytes.len())
-            .field("info", &self.info)
+            .field("content_type", &self.content_type)
             .field("http_status", &self.http_status)
             .field("final_url", &self.final_url)
             .field("fetch_ms", &self.fetch_ms)
@@ -127,11 +119,11 @@ impl Fetcher {
                 Ok(image) => {
                     return Ok(Fetched {
                         bytes: image.bytes,
-                        info: image.info,
+                        content_type: image.content_type,
                         http_status: image.http_status,
                         final_url: image.final_url,
                         fetch_ms: millis_since(started),
-                        _reservation: reservation,
+                        reservation,
                     });
                 }
                 Err(failure) => failure,
@@ -152,9 +144,7 @@ impl Fetcher {
         let http_status = response.status().as_u16();
         let content_type = content_type(response.headers());
         let bytes = body::receive(response, reservation, &mut deadline, &self.config).await?;
-        let info =
-            check_image(&bytes, &content_type, &self.config).map_err(|f| f.with_status(http_status))?;
-        Ok(Image { bytes, info, http_status, final_url: url.into() })
+        Ok(Image { bytes, content_type, http_status, final_url: url.into() })
     }
 
     /// Follows redirects to an answer that promises an image.
@@ -207,7 +197,7 @@ impl Fetcher {
 
 struct Image {
     bytes: Bytes,
-    info: ImageInfo,
+    content_type: String,
     http_status: u16,
     final_url: String,
 }
@@ -230,22 +220,6 @@ fn build_client(config: &FetchConfig, resolver: GuardedResolver) -> reqwest::Res
         .connect_timeout(config.connect_timeout)
         .pool_max_idle_per_host(4)
         .build()
-}
-
-fn check_image(bytes: &[u8], content_type: &str, config: &FetchConfig) -> Result<ImageInfo, Failure> {
-    let Some(info) = sniff(bytes) else {
-        let what = if bytes.is_empty() { "an empty body" } else { "not a known image" };
-        return Err(Failure::new(ErrorClass::NotAnImage, format!("{what}, sent as {content_type}")));
-    };
-    if let (Some(width), Some(height)) = (info.width, info.height) {
-        let pixels = u64::from(width) * u64::from(height);
-        if width.max(height) > config.max_side || pixels > config.max_pixels {
-            let (side, most) = (config.max_side, config.max_pixels);
-            let message = format!("{width}x{height} pixels, allowed are {side} per side and {most} in all");
-            return Err(Failure::new(ErrorClass::TooLarge, message));
-        }
-    }
-    Ok(info)
 }
 
 /// What the server calls it, fit for a message.

@@ -1,12 +1,12 @@
 //! How long to wait before the next attempt.
 
-use super::config::FetchConfig;
+use crate::config::FetchConfig;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use std::time::{Duration, SystemTime};
 
 /// Full jitter (`unit` is evenly spread over 0 to 1), but no less than the server asked for, and never more than the
 /// cap.
-pub(super) fn pause(
+pub(crate) fn pause(
     config: &FetchConfig,
     attempt: u32,
     retry_after: Option<Duration>,
@@ -19,7 +19,7 @@ pub(super) fn pause(
 }
 
 /// `Retry-After` in either of its forms: seconds, or a date (RFC 9110 section 10.2.3).
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // Too many digits mean a very long time, which the cap cuts short.

@@ -1,58 +1,71 @@
-//! Rows of text and numbers as Parquet columns, without Arrow.
+//! Rows of plain values as Parquet columns, without Arrow.
 
 use crate::error::{Error, Result};
 use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type as PhysicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::Type;
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// One column of a table: every table of Ream is text and 64-bit numbers.
+/// One column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) kind: Kind,
     pub(crate) optional: bool,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
-    Number,
+    Integer,
+    Float,
+    Boolean,
+    Binary,
 }
 
 /// The values of one column for some consecutive rows.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cells {
     Text(Vec<Option<String>>),
-    Numbers(Vec<Option<i64>>),
-}
-
-pub(crate) const fn text(name: &'static str) -> Column {
-    Column { name, kind: Kind::Text, optional: false }
-}
-
-pub(crate) const fn number(name: &'static str) -> Column {
-    Column { name, kind: Kind::Number, optional: false }
+    Integers(Vec<Option<i64>>),
+    Floats(Vec<Option<f64>>),
+    Booleans(Vec<Option<bool>>),
+    Binary(Vec<Option<Vec<u8>>>),
 }
 
 impl Column {
-    pub(crate) const fn nullable(mut self) -> Self {
+    pub(crate) const fn text(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), kind: Kind::Text, optional: false }
+    }
+
+    pub(crate) const fn integer(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), kind: Kind::Integer, optional: false }
+    }
+
+    pub(crate) fn nullable(mut self) -> Self {
         self.optional = true;
         self
     }
 
     fn schema(&self) -> Result<Arc<Type>, ParquetError> {
         let repetition = if self.optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
+        let builder = |physical| Type::primitive_type_builder(&self.name, physical);
         let builder = match self.kind {
-            Kind::Text => Type::primitive_type_builder(self.name, PhysicalType::BYTE_ARRAY)
+            Kind::Text => builder(PhysicalType::BYTE_ARRAY)
                 .with_converted_type(ConvertedType::UTF8)
                 .with_logical_type(Some(LogicalType::String)),
-            Kind::Number => Type::primitive_type_builder(self.name, PhysicalType::INT64),
+            Kind::Binary => builder(PhysicalType::BYTE_ARRAY),
+            Kind::Integer => builder(PhysicalType::INT64),
+            Kind::Float => builder(PhysicalType::DOUBLE),
+            Kind::Boolean => builder(PhysicalType::BOOLEAN),
         };
         Ok(Arc::new(builder.with_repetition(repetition).build()?))
     }
@@ -61,14 +74,14 @@ impl Column {
 /// Writes a table row group by row group. The file counts only once [`TableWriter::finish`] has returned.
 pub(crate) struct TableWriter {
     path: PathBuf,
-    columns: &'static [Column],
+    columns: Vec<Column>,
     writer: SerializedFileWriter<File>,
 }
 
 impl TableWriter {
-    pub(crate) fn create(path: &Path, columns: &'static [Column]) -> Result<Self> {
+    pub(crate) fn create(path: &Path, columns: Vec<Column>) -> Result<Self> {
         let file = File::create(path).map_err(Error::io("create", path))?;
-        let writer = Self::writer(file, columns).map_err(|e| failed("write", path, e))?;
+        let writer = Self::writer(file, &columns).map_err(|e| failed("write", path, e))?;
         Ok(Self { path: path.to_owned(), columns, writer })
     }
 
@@ -99,16 +112,16 @@ impl TableWriter {
             };
             match cells {
                 Cells::Text(values) => {
-                    let (values, levels) = split(column, values)?;
-                    let values: Vec<ByteArray> =
-                        values.into_iter().map(|text| ByteArray::from(text.into_bytes())).collect();
-                    writer.typed::<ByteArrayType>().write_batch(&values, levels.as_deref(), None)?;
+                    let bytes = |text: String| ByteArray::from(text.into_bytes());
+                    write_values::<ByteArrayType, _>(&mut writer, column, values, bytes)
                 }
-                Cells::Numbers(values) => {
-                    let (values, levels) = split(column, values)?;
-                    writer.typed::<Int64Type>().write_batch(&values, levels.as_deref(), None)?;
+                Cells::Binary(values) => {
+                    write_values::<ByteArrayType, _>(&mut writer, column, values, ByteArray::from)
                 }
-            }
+                Cells::Integers(values) => write_values::<Int64Type, _>(&mut writer, column, values, |v| v),
+                Cells::Floats(values) => write_values::<DoubleType, _>(&mut writer, column, values, |v| v),
+                Cells::Booleans(values) => write_values::<BoolType, _>(&mut writer, column, values, |v| v),
+            }?;
             writer.close()?;
         }
         group.close()?;
@@ -122,37 +135,43 @@ impl TableWriter {
     }
 }
 
-type Levels = Option<Vec<i16>>;
-
-/// The values that are there, and for an optional column which rows have one.
-fn split<T>(column: &Column, values: Vec<Option<T>>) -> Result<(Vec<T>, Levels), ParquetError> {
+/// Writes the values that are there, and for an optional column which rows have one.
+fn write_values<T: DataType, V>(
+    writer: &mut SerializedColumnWriter<'_>,
+    column: &Column,
+    values: Vec<Option<V>>,
+    convert: impl Fn(V) -> T::T,
+) -> Result<(), ParquetError> {
     let rows = values.len();
-    let levels = column.optional.then(|| values.iter().map(|v| i16::from(v.is_some())).collect());
-    let present: Vec<T> = values.into_iter().flatten().collect();
+    let levels: Option<Vec<i16>> =
+        column.optional.then(|| values.iter().map(|v| i16::from(v.is_some())).collect());
+    let present: Vec<T::T> = values.into_iter().flatten().map(convert).collect();
     if levels.is_none() && present.len() != rows {
         return Err(ParquetError::General(format!("column {} has rows without a value", column.name)));
     }
-    Ok((present, levels))
+    writer.typed::<T>().write_batch(&present, levels.as_deref(), None)?;
+    Ok(())
 }
 
 /// Reads what [`TableWriter`] wrote.
 pub(crate) struct TableReader {
     path: PathBuf,
-    columns: &'static [Column],
+    columns: Vec<Column>,
     reader: SerializedFileReader<File>,
 }
 
 impl TableReader {
-    pub(crate) fn open(path: &Path, columns: &'static [Column]) -> Result<Self> {
+    /// Opens a table that has exactly these columns.
+    pub(crate) fn open(path: &Path, columns: Vec<Column>) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("open", path))?;
         caught(path, || Self::open_file(file, path, columns))
     }
 
-    fn open_file(file: File, path: &Path, columns: &'static [Column]) -> Result<Self> {
+    fn open_file(file: File, path: &Path, columns: Vec<Column>) -> Result<Self> {
         let reader = SerializedFileReader::new(file).map_err(|e| failed("read", path, e))?;
         let found = reader.metadata().file_metadata().schema_descr();
         let names: Vec<&str> = found.columns().iter().map(|c| c.name()).collect();
-        if !names.iter().copied().eq(columns.iter().map(|c| c.name)) {
+        if !names.iter().copied().eq(columns.iter().map(|c| c.name.as_ref())) {
             return Err(Error::damaged(path, format!("unexpected columns {names:?}")));
         }
         Ok(Self { path: path.to_owned(), columns, reader })
@@ -180,21 +199,29 @@ impl TableReader {
     fn read_column(&self, group: &dyn RowGroupReader, at: usize, skip: usize, rows: usize) -> Result<Cells> {
         let column = &self.columns[at];
         let reader = group.get_column_reader(at).map_err(|e| failed("read", &self.path, e))?;
-        let cells = match (column.kind, reader) {
+        let damaged = |e: ParquetError| failed("read", &self.path, e);
+        Ok(match (column.kind, reader) {
             (Kind::Text, ColumnReader::ByteArrayColumnReader(reader)) => {
-                let values = read_values(reader, column, skip, rows);
-                let values = values.map_err(|e| failed("read", &self.path, e))?;
+                let values = read_values(reader, column, skip, rows).map_err(damaged)?;
                 let owned = |bytes: ByteArray| String::from_utf8(bytes.data().to_vec());
                 let texts = values.into_iter().map(|v| v.map(owned).transpose()).collect::<Result<_, _>>();
                 Cells::Text(texts.map_err(|e| Error::damaged(&self.path, e.to_string()))?)
             }
-            (Kind::Number, ColumnReader::Int64ColumnReader(reader)) => {
-                let values = read_values(reader, column, skip, rows);
-                Cells::Numbers(values.map_err(|e| failed("read", &self.path, e))?)
+            (Kind::Binary, ColumnReader::ByteArrayColumnReader(reader)) => {
+                let values = read_values(reader, column, skip, rows).map_err(damaged)?;
+                Cells::Binary(values.into_iter().map(|v| v.map(|bytes| bytes.data().to_vec())).collect())
+            }
+            (Kind::Integer, ColumnReader::Int64ColumnReader(reader)) => {
+                Cells::Integers(read_values(reader, column, skip, rows).map_err(damaged)?)
+            }
+            (Kind::Float, ColumnReader::DoubleColumnReader(reader)) => {
+                Cells::Floats(read_values(reader, column, skip, rows).map_err(damaged)?)
+            }
+            (Kind::Boolean, ColumnReader::BoolColumnReader(reader)) => {
+                Cells::Booleans(read_values(reader, column, skip, rows).map_err(damaged)?)
             }
             _ => return Err(Error::damaged(&self.path, format!("column {} has another type", column.name))),
-        };
-        Ok(cells)
+        })
     }
 }
 

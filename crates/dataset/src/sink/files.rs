@@ -23,7 +23,7 @@ impl FilesSink {
 
 impl Sink for FilesSink {
     fn append(&mut self, image: &StoredImage<'_>) -> io::Result<String> {
-        let name = format!("{}.{}", image_stem(image.number), image.format.extension());
+        let name = format!("{}.{}", image_stem(image.number), image.extension);
         std::fs::write(self.path.join(&name), image.bytes)?;
         let in_dataset = format!("{}/{name}", self.folder);
         self.written.push(name);

@@ -3,7 +3,6 @@
 mod files;
 mod webdataset;
 
-use crate::sniff::ImageFormat;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
@@ -58,8 +57,8 @@ pub struct StoredImage<'a> {
     pub number: u64,
     /// The file as it is to be stored.
     pub bytes: &'a [u8],
-    /// Gives the file its extension.
-    pub format: ImageFormat,
+    /// The file name extension of its format, without a dot.
+    pub extension: &'static str,
     /// The caption, if the list has one.
     pub caption: Option<&'a str>,
     /// What else is known, as a JSON object; only formats with a place for it keep it.
