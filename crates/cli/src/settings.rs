@@ -55,6 +55,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("policy.backoff_initial_s", "--backoff-s"),
     key("policy.backoff_max_s", "--backoff-max-s"),
     key("policy.redispatch_after_s", "--redispatch-after-s"),
+    key("policy.robots", "--robots"),
 ];
 
 /// Where a value came from.

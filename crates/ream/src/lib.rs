@@ -45,7 +45,7 @@ pub use progress::{JobChunkProgress, JobChunkStatistics};
 pub use ream_core::error::{ConflictCode, DatabaseFault, FieldError, Validation};
 pub use ream_core::job_event::{JobChanges, NewCrawlJob};
 pub use ream_core::outcome::ChunkProgress;
-pub use ream_core::policy::PolicyFields;
+pub use ream_core::policy::{PolicyFields, RobotsPolicy};
 pub use ream_core::{
     Action, Activity, Advice, Attempt, CHUNK_SIZE, ChunkId, ChunkPlan, ChunkState, CrawlJob, CrawlJobStatus,
     Error, ErrorClass, Executor, ImageRange, JobChunk, JobChunkStatus, JobGate, JobId, Lease, Outcome,

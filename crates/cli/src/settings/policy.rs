@@ -2,7 +2,8 @@
 
 use super::{Layers, Row, Setting, number};
 use crate::failure::{Failure, Result};
-use ream::{Policy, PolicyFields};
+use ream::{Policy, PolicyFields, RobotsPolicy};
+use std::str::FromStr as _;
 
 /// The policy of a new job, as far as the command line says it.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -32,6 +33,9 @@ pub(crate) struct PolicyFlags {
     /// How long a dispatched chunk is left to its Celery task, in seconds [default: 600]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) redispatch_after_s: Option<u32>,
+    /// Whether sites may refuse: respect or ignore robots.txt and X-Robots-Tag [default: respect]
+    #[arg(long, value_name = "POLICY", value_parser = RobotsPolicy::from_str)]
+    pub(crate) robots: Option<RobotsPolicy>,
 }
 
 /// The policy of a new job. Ranges and defaults are those of [`PolicyFields`].
@@ -44,6 +48,7 @@ pub(crate) struct PolicySettings {
     backoff_initial_s: Setting<u32>,
     backoff_max_s: Setting<u32>,
     redispatch_after_s: Setting<u32>,
+    robots: Setting<RobotsPolicy>,
 }
 
 impl PolicySettings {
@@ -95,6 +100,7 @@ impl PolicySettings {
                 whole,
                 d.redispatch_after_s,
             )?,
+            robots: layers.pick("policy.robots", flags.robots, RobotsPolicy::from_str, d.robots)?,
         })
     }
 
@@ -112,6 +118,7 @@ impl PolicySettings {
             backoff_initial_s: self.backoff_initial_s.value,
             backoff_max_s: self.backoff_max_s.value,
             redispatch_after_s: self.redispatch_after_s.value,
+            robots: self.robots.value,
         };
         Policy::new(fields).map_err(|error| {
             let rows = self.rows();
@@ -138,6 +145,7 @@ impl PolicySettings {
             self.backoff_initial_s.row(self.backoff_initial_s.value),
             self.backoff_max_s.row(self.backoff_max_s.value),
             self.redispatch_after_s.row(self.redispatch_after_s.value),
+            self.robots.row(self.robots.value),
         ]
     }
 }

@@ -7,7 +7,7 @@ use crate::repository::JobFilter;
 use ream_core::event::Event;
 use ream_core::job::Executor;
 use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
-use ream_core::policy::PolicyFields;
+use ream_core::policy::{PolicyFields, RobotsPolicy};
 use ream_core::{ChunkId, CrawlJobStatus, JobGate, JobId, Policy};
 
 facts!($ jobs:
@@ -36,6 +36,7 @@ fn policy() -> Policy {
         backoff_initial_s: 31,
         backoff_max_s: 3602,
         redispatch_after_s: 601,
+        robots: RobotsPolicy::Ignore,
     };
     Policy::new(fields).unwrap()
 }

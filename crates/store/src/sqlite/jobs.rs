@@ -131,7 +131,7 @@ pub(super) fn write(conn: &Connection, job: &CrawlJob) -> Result<()> {
         max_images = :max_images, heartbeat_interval_s = :heartbeat_interval_s, \
         lease_duration_s = :lease_duration_s, chunk_timeout_s = :chunk_timeout_s, \
         job_deadline_s = :job_deadline_s, max_retries = :max_retries, backoff_initial_s = :backoff_initial_s, \
-        backoff_max_s = :backoff_max_s, redispatch_after_s = :redispatch_after_s, updated_at = :updated_at, \
+        backoff_max_s = :backoff_max_s, redispatch_after_s = :redispatch_after_s, robots = :robots, updated_at = :updated_at, \
         ended_at = :ended_at WHERE id = :id";
     let mut statement = conn.prepare_cached(sql).doing("write a job")?;
     let written = statement.execute(named_params! {
@@ -149,6 +149,7 @@ pub(super) fn write(conn: &Connection, job: &CrawlJob) -> Result<()> {
         ":backoff_initial_s": job.policy.backoff_initial_s,
         ":backoff_max_s": job.policy.backoff_max_s,
         ":redispatch_after_s": job.policy.redispatch_after_s,
+        ":robots": job.policy.robots.as_str(),
         ":updated_at": job.updated_at.unix_ms(),
         ":ended_at": job.ended_at.map(Timestamp::unix_ms),
     });

@@ -5,14 +5,17 @@ use ream_core::{DatabaseFault, Error, Result};
 use refinery::{Migration, Runner};
 use rusqlite::Connection;
 
-const INITIAL_SCHEMA: &str = include_str!("migrations/V1__initial_schema.sql");
+/// In order; what was ever released stays as it is.
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("V1__initial_schema", include_str!("migrations/V1__initial_schema.sql")),
+    ("V2__robots", include_str!("migrations/V2__robots.sql")),
+];
 
 /// How often a migration is tried again that met another process migrating the same database.
 const MAX_TRIES: u32 = 20;
 
 fn runner() -> Result<Runner> {
-    let migrations =
-        [("V1__initial_schema", INITIAL_SCHEMA)].map(|(name, sql)| Migration::unapplied(name, sql));
+    let migrations = MIGRATIONS.map(|(name, sql)| Migration::unapplied(name, sql));
     let migrations = migrations.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
     Ok(Runner::new(&migrations))
 }
@@ -68,5 +71,23 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<()> {
                 std::thread::sleep(std::time::Duration::from_millis(u64::from(tries) * 5));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_the_first_version_is_brought_up_to_date_with_its_jobs() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        let first = Migration::unapplied(MIGRATIONS[0].0, MIGRATIONS[0].1).unwrap();
+        Runner::new(&[first]).run(&mut conn).unwrap();
+        conn.execute("INSERT INTO crawl_jobs (name, created_at, updated_at) VALUES ('old', 0, 0)", [])
+            .unwrap();
+        migrate(&mut conn).unwrap();
+        let sql = "SELECT name, robots FROM crawl_jobs";
+        let found: (String, String) = conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(found, ("old".to_owned(), "respect".to_owned()));
     }
 }

@@ -25,7 +25,7 @@ pub(super) const JOB_COLUMNS: &str = "id, name, gate, priority, max_images, chun
     total_chunks, active_chunks, completed_chunks, failed_chunks, awaiting_retry_chunks, completed_images, \
     window_started_at_ms, window_images, previous_ms, previous_images, \
     heartbeat_interval_s, lease_duration_s, chunk_timeout_s, job_deadline_s, max_retries, backoff_initial_s, \
-    backoff_max_s, redispatch_after_s, created_at, updated_at, started_at, ended_at, deadline_at";
+    backoff_max_s, redispatch_after_s, robots, created_at, updated_at, started_at, ended_at, deadline_at";
 
 /// The columns that [`activity`] reads, in its order.
 pub(super) const ACTIVITY_COLUMNS: &str = "id, created_at, actor, action, job_id, chunk_id, from_status, to_status, \
@@ -185,6 +185,7 @@ pub(super) fn job(row: &Row<'_>) -> Result<CrawlJob> {
             backoff_initial_s: c.small()?,
             backoff_max_s: c.small()?,
             redispatch_after_s: c.small()?,
+            robots: c.word(|text| text.parse().ok())?,
         }))?,
         task_ids: Vec::new(),
         created_at: c.time()?,

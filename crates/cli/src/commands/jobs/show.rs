@@ -111,7 +111,7 @@ fn policy(policy: &Policy) -> String {
     let deadline = policy.job_deadline_s.map_or_else(|| "none".to_owned(), span);
     format!(
         "lease {} (heartbeat every {}), chunk timeout {}, deadline {deadline}\n\
-         at most {}, the first after {}, none later than {}; redispatch after {}",
+         at most {}, the first after {}, none later than {}; redispatch after {}; robots: {}",
         span(policy.lease_duration_s),
         span(policy.heartbeat_interval_s),
         span(policy.chunk_timeout_s),
@@ -122,6 +122,7 @@ fn policy(policy: &Policy) -> String {
         span(policy.backoff_initial_s),
         span(policy.backoff_max_s),
         span(policy.redispatch_after_s),
+        policy.robots,
     )
 }
 
