@@ -37,6 +37,16 @@ pub(crate) fn peak_memory_mib() -> Result<f64> {
     Ok(kib as f64 / 1024.0)
 }
 
+/// Processes that wanted to run over the last minute.
+pub(crate) fn load() -> String {
+    read("/proc/loadavg").split(' ').next().unwrap_or("unknown").to_owned()
+}
+
+/// What processes can still have, in MiB.
+pub(crate) fn available_mib() -> u64 {
+    kib("/proc/meminfo", "MemAvailable").unwrap_or(0) / 1024
+}
+
 /// An empty text where there is no `/proc`: the figures are worth printing all the same.
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()

@@ -2,12 +2,14 @@
 
 mod bare;
 mod claim;
+mod crawl;
 mod create;
+mod ingest;
 mod machine;
 mod progress;
 mod report;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use report::{Figure, Report, say};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,11 +20,14 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 /// Times Ream beside a bare loop on SQLite that writes the same rows. Data goes to stdout, talk to stderr.
 #[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Subcommands>,
     /// What to time
     #[arg(value_enum, default_value = "all")]
     scenario: Scenario,
-    /// `create` with the 11,700,000 chunks of 5.85 billion images, once
+    /// `create` with the 11,700,000 chunks of 5.85 billion images, `ingest` with 10,000,000 rows, once
     #[arg(long)]
     full: bool,
     /// Chunks of the (larger) database [default: create 1,000,000, claim 20,000, progress 2,000,000]
@@ -42,6 +47,16 @@ struct Args {
     part: Option<Part>,
 }
 
+/// What takes arguments of its own.
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Whole crawls, beside img2dataset and a bare loop
+    Crawl(crawl::Args),
+    /// The bare loop: fetches every URL of a list and saves what comes
+    #[command(hide = true)]
+    BareFetch(crawl::BareFetch),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 enum Scenario {
     /// Creating a job's chunks
@@ -50,6 +65,8 @@ enum Scenario {
     Claim,
     /// Reading how far a job has come
     Progress,
+    /// Taking a list in
+    Ingest,
     /// All of them
     All,
 }
@@ -61,6 +78,7 @@ enum Part {
     CreateBare,
     Claim,
     Progress,
+    Ingest,
 }
 
 impl Args {
@@ -105,11 +123,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
+    match &args.command {
+        Some(Subcommands::Crawl(crawl)) => return crawl.run(),
+        Some(Subcommands::BareFetch(fetch)) => return fetch.run(),
+        None => {}
+    }
     match args.part {
         Some(Part::CreateService) => answer(&create::service(args)?),
         Some(Part::CreateBare) => answer(&create::bare(args)?),
         Some(Part::Claim) => answer(&claim::run(args)?),
         Some(Part::Progress) => answer(&progress::run(args)?),
+        Some(Part::Ingest) => answer(&ingest::part(args)?),
         None => {
             let mut figures = Vec::new();
             let wanted = |scenario| args.scenario == Scenario::All || args.scenario == scenario;
@@ -121,6 +145,9 @@ fn run(args: &Args) -> Result<()> {
             }
             if wanted(Scenario::Progress) {
                 figures.extend(args.run_part::<Vec<Figure>>(Part::Progress, args.chunks(progress::CHUNKS))?);
+            }
+            if wanted(Scenario::Ingest) {
+                figures.extend(ingest::run(args)?);
             }
             Report::new(figures).print(args.json)
         }

@@ -20,6 +20,13 @@ pub(crate) fn put(line: &str) {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
     ChunksPerSecond,
+    RowsPerSecond,
+    MebibytesPerSecond,
+    ImagesPerSecond,
+    ImagesPerCpuSecond,
+    CpuSecondsPerThousandImages,
+    Images,
+    Percent,
     Seconds,
     Milliseconds,
     Mebibytes,
@@ -31,6 +38,13 @@ impl Unit {
     fn show(self, value: f64) -> String {
         match self {
             Self::ChunksPerSecond => format!("{} chunks/s", thousands(value)),
+            Self::RowsPerSecond => format!("{} rows/s", thousands(value)),
+            Self::MebibytesPerSecond => format!("{} MiB/s", thousands(value)),
+            Self::ImagesPerSecond => format!("{} images/s", thousands(value)),
+            Self::ImagesPerCpuSecond => format!("{} images/CPU s", thousands(value)),
+            Self::CpuSecondsPerThousandImages => format!("{value:.2} CPU s/1,000"),
+            Self::Images => format!("{} images", thousands(value)),
+            Self::Percent => format!("{value:.1} %"),
             Self::Seconds => format!("{value:.2} s"),
             Self::Milliseconds => format!("{value:.3} ms"),
             Self::Mebibytes => format!("{} MiB", thousands(value)),
@@ -133,12 +147,20 @@ pub(crate) fn quantile(samples: &[f64], share: f64) -> f64 {
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     machine: Machine,
+    /// What else the figures depend on: versions, settings.
+    facts: Vec<String>,
     figures: Vec<Figure>,
 }
 
 impl Report {
     pub(crate) fn new(figures: Vec<Figure>) -> Self {
-        Self { machine: Machine::look(), figures }
+        Self { machine: Machine::look(), facts: Vec::new(), figures }
+    }
+
+    /// The same with lines that are printed below the machine.
+    pub(crate) fn with_facts(mut self, facts: Vec<String>) -> Self {
+        self.facts = facts;
+        self
     }
 
     pub(crate) fn print(&self, json: bool) -> Result<()> {
@@ -149,7 +171,11 @@ impl Report {
         let m = &self.machine;
         put(&format!("machine  {}, {} cores, {} MiB, Linux {}", m.cpu, m.cores, m.memory_mib, m.kernel));
         put(&format!("load     {}", m.load));
-        put(&format!("SQLite   {}: {}\n", m.sqlite, m.pragmas));
+        put(&format!("SQLite   {}: {}", m.sqlite, m.pragmas));
+        for fact in &self.facts {
+            put(fact);
+        }
+        put("");
         let head = ["figure", "median", "min to max", "target", ""].map(str::to_owned);
         let rows: Vec<[String; 5]> =
             std::iter::once(head).chain(self.figures.iter().map(Figure::cells)).collect();

@@ -1,6 +1,6 @@
 //! The shape of the command line.
 
-use crate::commands::{activity, chunks, completions, crawl, demo, jobs, plan, verify, watch};
+use crate::commands::{activity, chunks, completions, crawl, demo, failed, jobs, plan, verify, watch};
 use crate::settings::ColorWhen;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -36,6 +36,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Crawl(crawl::CrawlArgs),
+    Failed(failed::FailedArgs),
     Plan(plan::PlanArgs),
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),

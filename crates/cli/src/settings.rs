@@ -6,6 +6,7 @@
 mod concerns;
 mod crawl;
 mod file;
+mod images;
 mod nearest;
 mod policy;
 
@@ -13,6 +14,7 @@ pub(crate) use concerns::{
     ColorWhen, DatabaseSettings, JobFlags, JobSettings, OutputSettings, WatchSettings,
 };
 pub(crate) use crawl::{CrawlFlags, CrawlSettings};
+pub(crate) use images::{ImageFlags, ImageSettings};
 pub(crate) use policy::{PolicyFlags, PolicySettings};
 
 use crate::failure::{Failure, Result};
@@ -41,12 +43,26 @@ pub(crate) const KEYS: &[Key] = &[
     key("jobs.priority", "--priority"),
     key("jobs.chunk_size", "--chunk-size"),
     key("crawl.format", "--format"),
+    key("crawl.img2dataset_layout", "--img2dataset-layout"),
     key("crawl.allow_net", "--allow-net"),
     key("crawl.images_in_flight", "--images-in-flight"),
+    key("crawl.max_per_host", "--max-per-host"),
+    key("crawl.host_rate", "--host-rate"),
     key("crawl.chunks_in_flight", "--chunks-in-flight"),
     key("crawl.timeout_s", "--timeout-s"),
     key("crawl.max_bytes", "--max-bytes"),
     key("crawl.user_agent", "--user-agent"),
+    key("images.resize_mode", "--resize-mode"),
+    key("images.image_size", "--image-size"),
+    key("images.only_if_bigger", "--only-if-bigger"),
+    key("images.encode_format", "--encode-format"),
+    key("images.encode_quality", "--encode-quality"),
+    key("images.skip_reencode", "--skip-reencode"),
+    key("images.min_image_size", "--min-image-size"),
+    key("images.max_image_area", "--max-image-area"),
+    key("images.max_aspect_ratio", "--max-aspect-ratio"),
+    key("images.max_pixels", "--max-pixels"),
+    key("images.max_side", "--max-side"),
     key("policy.heartbeat_interval_s", "--heartbeat-s"),
     key("policy.lease_duration_s", "--lease-s"),
     key("policy.chunk_timeout_s", "--chunk-timeout-s"),
@@ -198,6 +214,11 @@ pub(crate) fn number<T: std::str::FromStr>(text: &str, allowed: &str) -> ream::R
     text.parse().map_err(|_| Error::invalid("number", format!("{text:?}"), allowed))
 }
 
+/// Reads a switch.
+pub(crate) fn yes_or_no(text: &str) -> ream::Result<bool> {
+    text.parse().map_err(|_| Error::invalid("word", format!("{text:?}"), "true or false"))
+}
+
 /// The settings that every command has.
 pub(crate) struct Settings {
     /// For what a command's own flags decide.
@@ -221,6 +242,9 @@ impl Settings {
         rows.extend(WatchSettings::load(layers, None)?.rows());
         rows.extend(JobSettings::load(layers, &JobFlags::default())?.rows());
         rows.extend(CrawlSettings::load(layers, &CrawlFlags::default())?.rows());
+        let images = ImageSettings::load(layers, &ImageFlags::default())?;
+        images.transform()?;
+        rows.extend(images.rows());
         let policy = PolicySettings::load(layers, &PolicyFlags::default(), ream::PolicyFields::default())?;
         policy.policy()?;
         rows.extend(policy.rows());

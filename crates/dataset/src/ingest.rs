@@ -1,16 +1,23 @@
 //! From a list to parts: every accepted row gets its image number here.
 
+mod rejects;
+
 use crate::error::{Error, Result};
-use crate::files::hex;
-use crate::list::{ListItem, ListOptions, ListReader};
+use crate::kept::KeptColumn;
+use crate::list::{ListItem, ListOptions, ListReader, ListRow};
 use crate::parts::PartsWriter;
-use sha2::{Digest as _, Sha256};
-use std::fs::File;
-use std::io::{BufWriter, Read, Write as _};
+use rejects::Rejects;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// The rejected rows beside the parts, one JSON object per line.
 pub const REJECTS_FILE: &str = "rejects.jsonl";
+
+/// Rows that go from the reading to the writing thread at once.
+const BATCH_ROWS: usize = 500;
+
+/// Batches that may wait for the writing thread.
+const BATCHES_AHEAD: usize = 4;
 
 /// How a list becomes parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +41,16 @@ pub struct Ingested {
     pub accepted: u64,
     /// Rows without one; [`REJECTS_FILE`] says why.
     pub rejected: u64,
-    /// SHA-256 of the list's bytes, in lower-case hexadecimal.
+    /// The list's SHA-256 in lower-case hexadecimal, as [`crate::list_sha256`] has it.
     pub sha256: String,
+    /// The columns of which every row has a value, or none.
+    pub kept_columns: Vec<KeptColumn>,
+    /// The names of the files in the order in which they were read.
+    pub source_files: Vec<String>,
 }
 
-/// Reads the list once and writes its parts and [`REJECTS_FILE`] into `dir`, which appears, whole, at the end.
-/// `progress` hears the bytes read so far and the bytes there are.
+/// Reads the list once, a file or a folder of them, and writes its parts and [`REJECTS_FILE`] into `dir`, which
+/// appears, whole, at the end. `progress` hears the bytes read so far and the bytes there are, as they lie on disk.
 ///
 /// # Errors
 /// [`Error::BadList`] for a list that cannot be read or has no good row; [`Error::Io`].
@@ -47,25 +58,55 @@ pub fn ingest(
     list: &Path,
     dir: &Path,
     options: &IngestOptions,
-    mut progress: impl FnMut(u64, u64),
+    progress: impl FnMut(u64, u64),
 ) -> Result<Ingested> {
-    let file = File::open(list).map_err(Error::io("open", list))?;
-    let total = file.metadata().map_err(Error::io("open", list))?.len();
-    let bytes = Metered { inner: file, hash: Sha256::new(), bytes: 0 };
-    let mut reader = ListReader::new(bytes, list, &options.list)?;
-    let mut parts = PartsWriter::new(dir, options.chunk_size)?;
-    let mut rejects = Rejects::create(parts.unfinished_dir())?;
+    let reader = ListReader::open(list, &options.list)?;
+    let (kept_columns, source_files) = (reader.kept_columns().to_vec(), reader.source_files());
+    let parts = PartsWriter::new(dir, options.chunk_size, &kept_columns)?;
+    let rejects = Rejects::create(parts.unfinished_dir())?;
+    // Parsing and packing take about as long as each other.
+    let (read, written) = std::thread::scope(|scope| {
+        let (batches, received) = sync_channel(BATCHES_AHEAD);
+        let writer = std::thread::Builder::new().name("list parts".to_owned());
+        let writer =
+            writer.spawn_scoped(scope, || write(parts, received)).map_err(Error::io("write", dir))?;
+        let read = read(list, reader, rejects, &batches, progress);
+        drop(batches);
+        let written = writer.join().unwrap_or_else(|_| Err(Error::damaged(dir, "the writer panicked")));
+        Ok((read, written))
+    })?;
+    // The writer's failure is why the reader could not go on.
+    let parts = written?;
+    let (accepted, rejected, sha256) = read?;
+    parts.finish()?;
+    Ok(Ingested { accepted, rejected, sha256, kept_columns, source_files })
+}
 
+/// Reads the whole list; answers how many rows were accepted and rejected, and its SHA-256.
+fn read(
+    list: &Path,
+    mut reader: ListReader,
+    mut rejects: Rejects,
+    batches: &SyncSender<Vec<ListRow>>,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(u64, u64, String)> {
+    let total = reader.bytes_total();
     let (mut accepted, mut told) = (0, 0);
+    let mut batch = Vec::with_capacity(BATCH_ROWS);
     while let Some(item) = reader.next() {
         match item? {
             ListItem::Row(row) => {
-                parts.push(row)?;
                 accepted += 1;
+                batch.push(row);
             }
             ListItem::Reject(reject) => rejects.push(&reject)?,
         }
-        let bytes = reader.get_ref().bytes;
+        if batch.len() == BATCH_ROWS
+            && batches.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH_ROWS))).is_err()
+        {
+            break;
+        }
+        let bytes = reader.bytes_read();
         if bytes != told {
             told = bytes;
             progress(bytes, total.max(bytes));
@@ -74,66 +115,19 @@ pub fn ingest(
     if accepted == 0 {
         return Err(Error::bad_list(list, rejects.explain_empty()));
     }
+    // If the writer is gone, its error is the answer.
+    let _ = batches.send(batch);
     let rejected = rejects.finish()?;
-    parts.finish()?;
-    let meter = reader.get_ref();
-    progress(meter.bytes, meter.bytes);
-    Ok(Ingested { accepted, rejected, sha256: hex(&meter.hash.clone().finalize()) })
+    let bytes = reader.bytes_read();
+    progress(bytes, bytes);
+    Ok((accepted, rejected, reader.into_sha256()))
 }
 
-struct Metered<R> {
-    inner: R,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Metered<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..read]);
-        self.bytes += read as u64;
-        Ok(read)
+fn write(mut parts: PartsWriter, batches: Receiver<Vec<ListRow>>) -> Result<PartsWriter> {
+    for row in batches.into_iter().flatten() {
+        parts.push(row)?;
     }
-}
-
-struct Rejects {
-    path: std::path::PathBuf,
-    file: BufWriter<File>,
-    count: u64,
-    first: Option<(u64, String)>,
-}
-
-impl Rejects {
-    fn create(dir: &Path) -> Result<Self> {
-        let path = dir.join(REJECTS_FILE);
-        let file = BufWriter::new(File::create(&path).map_err(Error::io("create", &path))?);
-        Ok(Self { path, file, count: 0, first: None })
-    }
-
-    fn push(&mut self, reject: &crate::list::Reject) -> Result<()> {
-        self.count += 1;
-        self.first.get_or_insert_with(|| (reject.source_line, reject.reason.clone()));
-        let written = serde_json::to_writer(&mut self.file, reject).map_err(std::io::Error::from);
-        written.and_then(|()| self.file.write_all(b"\n")).map_err(Error::io("write", &self.path))
-    }
-
-    fn explain_empty(&self) -> String {
-        match &self.first {
-            None => "has no rows".to_owned(),
-            Some((line, reason)) => {
-                format!(
-                    "has no usable row: all {} were rejected, the first in line {line}: {reason}",
-                    self.count
-                )
-            }
-        }
-    }
-
-    fn finish(mut self) -> Result<u64> {
-        let flushed = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
-        flushed.map_err(Error::io("write", &self.path))?;
-        Ok(self.count)
-    }
+    Ok(parts)
 }
 
 #[cfg(test)]

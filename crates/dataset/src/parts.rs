@@ -3,23 +3,19 @@
 
 use crate::error::{Error, Result};
 use crate::files::{remove_any, sync_dir};
+use crate::kept::KeptColumn;
 use crate::list::ListRow;
-use crate::table::{Cells, Column, TableReader, TableWriter};
+use crate::table::{TableReader, TableWriter};
 use ream_core::ImageRange;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+mod rows;
+
+use rows::{columns, fixed_columns, kept_columns, to_cells, to_rows};
+
 /// Row groups, and so chunks, per part.
 pub const GROUPS_PER_PART: u64 = 256;
-
-fn columns() -> Vec<Column> {
-    vec![
-        Column::text("url"),
-        Column::text("caption").nullable(),
-        Column::text("source_file"),
-        Column::integer("source_line"),
-    ]
-}
 
 fn part_name(part: u64) -> String {
     format!("part-{part:05}.parquet")
@@ -30,6 +26,7 @@ pub struct PartsWriter {
     dir: PathBuf,
     unfinished: PathBuf,
     chunk_size: usize,
+    kept: Vec<KeptColumn>,
     rows: Vec<ListRow>,
     part: Option<TableWriter>,
     groups: u64,
@@ -37,11 +34,12 @@ pub struct PartsWriter {
 }
 
 impl PartsWriter {
-    /// Starts over beside `dir`; what an interrupted writer left there is removed.
+    /// Starts over beside `dir`; what an interrupted writer left there is removed. Each row has a value, or none, for
+    /// each of the `kept` columns.
     ///
     /// # Errors
     /// [`Error::Io`], or [`Error::Damaged`] for a chunk size of 0.
-    pub fn new(dir: &Path, chunk_size: u64) -> Result<Self> {
+    pub fn new(dir: &Path, chunk_size: u64, kept: &[KeptColumn]) -> Result<Self> {
         let chunk_size = checked_chunk_size(dir, chunk_size)?;
         let mut name = dir.file_name().map_or_else(|| OsString::from("parts"), OsString::from);
         name.push(".unfinished");
@@ -52,6 +50,7 @@ impl PartsWriter {
             dir: dir.to_owned(),
             unfinished,
             chunk_size,
+            kept: kept.to_vec(),
             rows: Vec::new(),
             part: None,
             groups: 0,
@@ -67,7 +66,7 @@ impl PartsWriter {
     /// Adds the row with the next image number.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Damaged`] if the row has other kept values than the columns.
     pub fn push(&mut self, row: ListRow) -> Result<()> {
         self.rows.push(row);
         self.total += 1;
@@ -79,10 +78,10 @@ impl PartsWriter {
             Some(part) => part,
             None => {
                 let path = self.unfinished.join(part_name(self.groups / GROUPS_PER_PART));
-                TableWriter::create(&path, columns())?
+                TableWriter::create(&path, columns(&self.kept))?
             }
         };
-        part.write_group(to_cells(std::mem::take(&mut self.rows)))?;
+        part.write_group(to_cells(&self.unfinished, &self.kept, &mut self.rows)?)?;
         self.groups += 1;
         if self.groups.is_multiple_of(GROUPS_PER_PART) {
             part.finish()
@@ -127,6 +126,7 @@ impl Drop for PartsWriter {
 pub struct PartsReader {
     dir: PathBuf,
     chunk_size: usize,
+    kept: Vec<KeptColumn>,
 }
 
 impl PartsReader {
@@ -135,10 +135,18 @@ impl PartsReader {
     /// # Errors
     /// [`Error::Io`] if the first part is not there, [`Error::Damaged`] if it has another chunk size.
     pub fn open(dir: &Path, chunk_size: u64) -> Result<Self> {
-        let reader = Self { dir: dir.to_owned(), chunk_size: checked_chunk_size(dir, chunk_size)? };
-        let (path, part) = reader.part(0)?;
+        let chunk_size = checked_chunk_size(dir, chunk_size)?;
+        let path = dir.join(part_name(0));
+        let part = TableReader::open_beginning(&path, fixed_columns())?;
+        let kept = kept_columns(&path, part.columns())?;
+        let reader = Self { dir: dir.to_owned(), chunk_size, kept };
         reader.check_group(&path, &part, 0)?;
         Ok(reader)
+    }
+
+    /// The columns of which every row has a value, or none, in [`ListRow::kept`].
+    pub fn kept_columns(&self) -> &[KeptColumn] {
+        &self.kept
     }
 
     /// The rows of these images, in order: of a chunk, of a piece of one, or of several.
@@ -171,7 +179,7 @@ impl PartsReader {
 
     fn part(&self, index: u64) -> Result<(PathBuf, TableReader)> {
         let path = self.dir.join(part_name(index));
-        let part = TableReader::open(&path, columns())?;
+        let part = TableReader::open(&path, columns(&self.kept))?;
         Ok((path, part))
     }
 
@@ -191,33 +199,6 @@ fn checked_chunk_size(dir: &Path, chunk_size: u64) -> Result<usize> {
     let checked =
         ream_core::plan::check_chunk_size(chunk_size).map_err(|e| Error::damaged(dir, e.to_string()))?;
     usize::try_from(checked).map_err(|e| Error::damaged(dir, e.to_string()))
-}
-
-fn to_cells(rows: Vec<ListRow>) -> Vec<Cells> {
-    let (mut urls, mut captions, mut files, mut lines) = (vec![], vec![], vec![], vec![]);
-    for row in rows {
-        urls.push(Some(row.url));
-        captions.push(row.caption);
-        files.push(Some(row.source_file));
-        lines.push(Some(row.source_line.cast_signed()));
-    }
-    vec![Cells::Text(urls), Cells::Text(captions), Cells::Text(files), Cells::Integers(lines)]
-}
-
-fn to_rows(path: &Path, cells: Vec<Cells>) -> Result<Vec<ListRow>> {
-    let odd = || Error::damaged(path, "a value is missing");
-    let Ok([Cells::Text(urls), Cells::Text(captions), Cells::Text(files), Cells::Integers(lines)]) =
-        <[Cells; 4]>::try_from(cells)
-    else {
-        return Err(odd());
-    };
-    let rows = urls.into_iter().zip(captions).zip(files.into_iter().zip(lines));
-    rows.map(|((url, caption), (file, line))| {
-        let (url, source_file) = (url.ok_or_else(odd)?, file.ok_or_else(odd)?);
-        let source_line = line.ok_or_else(odd)?.cast_unsigned();
-        Ok(ListRow { url, caption, source_file, source_line })
-    })
-    .collect()
 }
 
 #[cfg(test)]

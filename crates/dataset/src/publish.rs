@@ -4,12 +4,16 @@
 use crate::error::{Error, Result};
 use crate::files::{remove_any, sync_dir};
 use ream_core::{Attempt, ChunkId};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The folder within a dataset where attempts write.
 pub const STAGING_DIR: &str = "_staging";
+
+/// The folder within a dataset with the state of a crawl; no output may go there.
+const STATE_DIR: &str = "_ream";
 
 /// Publishing takes turns by this file: replacing a folder is two renames, between which nobody may look.
 const LOCK_FILE: &str = ".lock";
@@ -45,12 +49,18 @@ impl Staging {
     }
 
     /// Makes the folder's entries durable and gives the names to record with the completion. The files
-    /// themselves have been synced by whoever wrote them.
+    /// themselves have been synced by whoever wrote them. A name may be of a file in a folder, such as
+    /// `_ledger/00003.ledger.parquet`: then it is moved by itself, beside others that the folder has already.
     ///
     /// # Errors
     /// [`Error::Io`]; the chunk must not be completed then.
     pub fn seal(&self, names: &[String]) -> Result<Vec<String>> {
         let path = self.path();
+        let folders: BTreeSet<&Path> = names.iter().flat_map(|name| folders_of(name)).collect();
+        for folder in folders {
+            let dir = path.join(folder);
+            sync_dir(&dir).map_err(Error::io("sync", &dir))?;
+        }
         for dir in [path.as_path(), &self.dataset.join(STAGING_DIR), &self.dataset] {
             sync_dir(dir).map_err(Error::io("sync", dir))?;
         }
@@ -76,10 +86,10 @@ impl Staging {
 pub fn publish(dataset: &Path, staged_names: &[String]) -> Result<Vec<String>> {
     let moves = staged_names
         .iter()
-        .map(|name| final_name(name).map(|(attempt, to)| (name.as_str(), attempt, to)))
+        .map(|name| split_staged(name).map(|(attempt, to)| (name.as_str(), attempt, to)))
         .collect::<Option<Vec<_>>>();
     let Some(moves) = moves else {
-        let bad = staged_names.iter().find(|name| final_name(name).is_none());
+        let bad = staged_names.iter().find(|name| split_staged(name).is_none());
         return Err(Error::UnsafeName { name: bad.cloned().unwrap_or_default() });
     };
     if moves.is_empty() {
@@ -91,9 +101,12 @@ pub fn publish(dataset: &Path, staged_names: &[String]) -> Result<Vec<String>> {
     }
     // Synced even where all was done already: who did it may have died before its own sync.
     sync_dir(dataset).map_err(Error::io("sync", dataset))?;
-    for (_, attempt, _) in &moves {
-        // Fails as long as something else is in there, which is then not ours to remove.
-        let _ = std::fs::remove_dir(dataset.join(STAGING_DIR).join(attempt));
+    for (_, attempt, to) in &moves {
+        let staging = dataset.join(STAGING_DIR).join(attempt);
+        for folder in folders_of(to).chain([Path::new("")]) {
+            // Fails as long as something else is in there, which is then not ours to remove.
+            let _ = std::fs::remove_dir(staging.join(folder));
+        }
     }
     Ok(moves.into_iter().map(|(_, _, to)| to.to_owned()).collect())
 }
@@ -108,9 +121,20 @@ pub fn sweep_staging(dataset: &Path) -> Result<()> {
     remove_any(&staging).map_err(Error::io("remove", &staging))
 }
 
+/// The folders that a name lies in, the innermost first: `a/b`, `a` for `a/b/c`.
+fn folders_of(name: &str) -> impl Iterator<Item = &Path> {
+    Path::new(name).ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty())
+}
+
+/// The name that [`publish`] gives a staged output: `00003.tar` for `_staging/7-1/00003.tar`. `None` for one that it
+/// refuses.
+pub fn final_name(staged_name: &str) -> Option<&str> {
+    split_staged(staged_name).map(|(_, name)| name)
+}
+
 /// Splits `_staging/7-1/00003.tar` into `7-1` and `00003.tar`. Hidden names are refused: a dataset's own state
 /// may lie there.
-fn final_name(staged: &str) -> Option<(&str, &str)> {
+fn split_staged(staged: &str) -> Option<(&str, &str)> {
     let (attempt, name) = staged.strip_prefix(STAGING_DIR)?.strip_prefix('/')?.split_once('/')?;
     let (chunk, number) = attempt.split_once('-')?;
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -123,7 +147,7 @@ fn final_name(staged: &str) -> Option<(&str, &str)> {
     let safe = is_number(chunk)
         && is_number(number)
         && name.split('/').all(is_plain)
-        && name.split('/').next() != Some(STAGING_DIR);
+        && name.split('/').next().is_some_and(|first| first != STAGING_DIR && first != STATE_DIR);
     safe.then_some((attempt, name))
 }
 
@@ -159,8 +183,10 @@ fn publish_one(dataset: &Path, from: &str, to: &str) -> Result<()> {
         remove_replaced(dataset, &published)?;
     }
     std::fs::rename(&staged, &published).map_err(Error::io("rename", &staged))?;
-    for dir in [published.parent(), staged.parent()].into_iter().flatten() {
-        sync_dir(dir).map_err(Error::io("sync", dir))?;
+    // Folders that were made here are entries of theirs in turn; the dataset itself is synced by the caller.
+    let folders = folders_of(to).map(|folder| dataset.join(folder));
+    for dir in folders.chain(staged.parent().map(Path::to_owned)) {
+        sync_dir(&dir).map_err(Error::io("sync", &dir))?;
     }
     Ok(())
 }

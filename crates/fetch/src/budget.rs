@@ -1,15 +1,27 @@
-//! The memory that bodies may take, shared by all fetches.
+//! The memory that fetched files and work on them may take, shared by all fetches, and the order of fetches.
 //!
-//! A fetch reserves once per attempt, before its body is read: the declared length, or the largest allowed where none
-//! is declared; what turns out unneeded goes back. The reservation lives as long as the bytes do.
+//! Callers use images in order and keep later ones while an earlier one is still being fetched. If the later ones
+//! could fill the budget, the earlier one would wait for them and they for it. Hence these rules:
 //!
-//! Callers that use images in order keep later ones while an earlier one is still being fetched. If those could fill
-//! the budget, the earlier one would wait for them and they for it. So the oldest fetch never waits: it may overdraw
-//! the budget by its one body, which bounds the overdraft, and as fetches end each becomes the oldest in turn.
+//! - *Bodies* of all fetches but the oldest fill at most half the budget. They are let in by age.
+//! - The oldest fetch never waits for memory: it may overdraw by its one body. As fetches end, each becomes the
+//!   oldest in turn.
+//! - While any fetch waits for memory, the oldest also passes every queue whose places younger fetches may hold
+//!   ([`Reservation::must_pass`]), because those places come free only after it is done.
+//! - *Work* (decoding) ends by itself and waits for nobody. It is let in, oldest first, while all memory in use stays
+//!   within the budget, or when no other work is running.
+//!
+//! So memory in use never exceeds the larger of the budget and half the budget plus one piece of work, plus one body.
 
-use std::collections::BTreeSet;
+mod state;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+pub use work::WorkPermit;
 
 #[derive(Clone)]
 pub(crate) struct Budget {
@@ -18,35 +30,23 @@ pub(crate) struct Budget {
 
 struct Shared {
     state: Mutex<State>,
-    changed: Notify,
-    limit: u64,
-}
-
-#[derive(Default)]
-struct State {
-    used: u64,
-    next: u64,
-    open: BTreeSet<u64>,
-}
-
-impl State {
-    fn release(&mut self, bytes: u64) {
-        self.used = self.used.saturating_sub(bytes);
-    }
 }
 
 impl Budget {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { shared: Arc::new(Shared { state: Mutex::default(), changed: Notify::new(), limit }) }
+    pub(crate) fn new(limit_bytes: u64) -> Self {
+        Self { shared: Arc::new(Shared { state: Mutex::new(State::new(limit_bytes)) }) }
     }
 
     /// Takes a place in the order of fetches; holds nothing yet.
     pub(crate) fn join(&self) -> Reservation {
-        let mut state = self.shared.lock();
-        let number = state.next;
-        state.next += 1;
-        state.open.insert(number);
-        Reservation { shared: Arc::clone(&self.shared), number, held: 0 }
+        let wake = Arc::new(Notify::new());
+        let number = self.shared.lock().join(Arc::clone(&wake));
+        Reservation { shared: Arc::clone(&self.shared), number, wake }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.shared.lock().used_bytes()
     }
 }
 
@@ -61,95 +61,63 @@ impl Shared {
 pub struct Reservation {
     shared: Arc<Shared>,
     number: u64,
-    held: u64,
+    wake: Arc<Notify>,
 }
 
 impl Reservation {
-    /// Waits until `bytes` are free, or until this is the oldest fetch.
+    /// The place in the order: smaller is older.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Waits until `bytes` more are free, or until this is the oldest fetch.
     pub(crate) async fn reserve(&mut self, bytes: u64) {
-        loop {
-            let shared = Arc::clone(&self.shared);
-            let mut changed = std::pin::pin!(shared.changed.notified());
-            // Listening begins before looking, so no change is missed in between.
-            changed.as_mut().enable();
-            if self.try_reserve(bytes) {
-                return;
-            }
-            changed.await;
+        self.shared.lock().want(self.number, bytes);
+        let waiting = Waiting(self);
+        while waiting.0.shared.lock().is_waiting(waiting.0.number) {
+            waiting.0.wake.notified().await;
         }
     }
 
-    fn try_reserve(&mut self, bytes: u64) -> bool {
-        let mut state = self.shared.lock();
-        let fits = state.used.saturating_add(bytes) <= self.shared.limit;
-        if fits || state.open.first() == Some(&self.number) {
-            state.used = state.used.saturating_add(bytes);
-            self.held = self.held.saturating_add(bytes);
-            return true;
+    /// Ends when this is the oldest fetch and another waits for memory: then a queue must be passed, because the
+    /// places in front may be held by fetches that wait for this one.
+    pub(crate) async fn must_pass(&self) {
+        while !self.shared.lock().must_pass(self.number) {
+            self.wake.notified().await;
         }
-        false
     }
 
-    /// Gives back all but `bytes`.
-    pub(crate) fn shrink_to(&mut self, bytes: u64) {
-        let back = self.held.saturating_sub(bytes);
-        if back > 0 {
-            self.held -= back;
-            self.shared.lock().release(back);
-            self.shared.changed.notify_waiters();
-        }
+    /// Whether bodies fill half of what they may fill, and others will be used before this one: a caller with another
+    /// place for it should make room then, or all wait for the oldest.
+    pub fn memory_is_short(&self) -> bool {
+        self.shared.lock().is_short(self.number)
+    }
+
+    /// Gives back all memory but `bytes`: once a small result has replaced what was fetched, only that counts.
+    /// Asking for more than is held changes nothing.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        self.shared.lock().shrink(self.number, bytes);
+    }
+
+    /// Waits for memory for a piece of work that ends by itself and waits for nobody, such as decoding. The bound:
+    /// work is let in while everything in use stays within the budget, or when no other work is running, so a file
+    /// that needs it all runs alone. Older fetches' work goes first.
+    pub async fn work(&self, bytes: u64) -> WorkPermit {
+        work::wait(&self.shared, self.number, bytes).await
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        {
-            let mut state = self.shared.lock();
-            state.release(self.held);
-            state.open.remove(&self.number);
-        }
-        self.shared.changed.notify_waiters();
+        self.shared.lock().leave(self.number);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use futures::FutureExt as _;
+/// Takes the wish back where the wait is given up.
+struct Waiting<'a>(&'a mut Reservation);
 
-    #[test]
-    fn the_budget_is_shared_and_given_back() {
-        let budget = Budget::new(100);
-        let (mut a, mut b, mut c) = (budget.join(), budget.join(), budget.join());
-        a.reserve(40).now_or_never().unwrap();
-        b.reserve(60).now_or_never().unwrap();
-        assert!(c.reserve(1).now_or_never().is_none());
-        b.shrink_to(10);
-        c.reserve(50).now_or_never().unwrap();
-        drop((a, b, c));
-        assert_eq!(budget.shared.lock().used, 0);
-        assert!(budget.shared.lock().open.is_empty());
-    }
-
-    #[test]
-    fn the_oldest_never_waits_for_the_younger() {
-        let budget = Budget::new(100);
-        let (mut oldest, mut second, mut third) = (budget.join(), budget.join(), budget.join());
-        third.reserve(100).now_or_never().unwrap();
-        assert!(second.reserve(500).now_or_never().is_none());
-        oldest.reserve(500).now_or_never().unwrap();
-        drop(oldest);
-        second.reserve(500).now_or_never().unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_waiter_wakes_when_it_becomes_the_oldest() {
-        let budget = Budget::new(10);
-        let (oldest, mut second, mut third) = (budget.join(), budget.join(), budget.join());
-        third.reserve(10).await;
-        let mut waiting = std::pin::pin!(second.reserve(10));
-        assert!(futures::poll!(waiting.as_mut()).is_pending());
-        drop(oldest);
-        waiting.await;
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.shared.lock().want_no_more(self.0.number);
     }
 }

@@ -1,42 +1,20 @@
 //! The one place that turns what happened into an error class.
 
-use crate::fetcher::FetchError;
+use crate::error::Failure;
 use crate::resolve::ResolveError;
+use crate::retry;
 use ream_core::ErrorClass;
-use reqwest::StatusCode;
+use reqwest::{Response, StatusCode};
 use std::error::Error;
 use std::io;
-use std::time::Duration;
+use std::time::SystemTime;
 
 const MAX_MESSAGE_CHARS: usize = 300;
 
-/// One attempt that failed.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) class: ErrorClass,
-    pub(crate) message: String,
-    pub(crate) http_status: Option<u16>,
-    pub(crate) retry_after: Option<Duration>,
-}
-
-impl Failure {
-    pub(crate) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), http_status: None, retry_after: None }
-    }
-
-    pub(crate) fn with_status(mut self, status: u16) -> Self {
-        self.http_status = Some(status);
-        self
-    }
-
-    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
-        self.retry_after = wait;
-        self
-    }
-
-    pub(crate) fn into_error(self, fetch_ms: u64) -> FetchError {
-        FetchError { class: self.class, message: self.message, http_status: self.http_status, fetch_ms }
-    }
+/// Why the answer is none to go on with, and how long its host wants to be left alone.
+pub(crate) fn refused(response: &Response) -> Option<Failure> {
+    let failure = status(response.status())?;
+    Some(failure.with_retry_after(retry::retry_after(response.headers(), SystemTime::now())))
 }
 
 /// What a status means, or `None` for one to go on with: an image or a redirect.
@@ -53,7 +31,11 @@ pub(crate) fn status(status: StatusCode) -> Option<Failure> {
     };
     let reason = status.canonical_reason().unwrap_or("no standard status");
     let message = format!("HTTP {}: {reason}", status.as_u16());
-    Some(Failure::new(class, message).with_status(status.as_u16()))
+    let mut failure = Failure::new(class, message).with_status(status.as_u16());
+    // Others of these classes are the same at the next try: 501, 505, 508 …
+    failure.again = matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504);
+    failure.back_off = matches!(status.as_u16(), 429 | 503);
+    Some(failure)
 }
 
 /// Why no answer came.
@@ -63,7 +45,9 @@ pub(crate) fn send_error(error: &reqwest::Error) -> Failure {
         e if e.is_builder() => ErrorClass::BadUrl,
         _ => ErrorClass::Connect,
     });
-    Failure::new(class, message(error))
+    let mut failure = Failure::new(class, message(error));
+    failure.again &= resolve_error(error).is_none_or(ResolveError::may_pass);
+    failure
 }
 
 /// Why an answer's body broke off.
@@ -86,11 +70,31 @@ fn known_cause(error: &reqwest::Error) -> Option<ErrorClass> {
         if cause.is::<rustls::Error>() {
             return Some(ErrorClass::Tls);
         }
+        if cause.downcast_ref::<h2::Error>().is_some_and(breaks_http2) {
+            return Some(ErrorClass::BadResponse);
+        }
         if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
             return Some(ErrorClass::BadResponse);
         }
         None
     })
+}
+
+/// Whether the peer broke the rules of HTTP/2 (RFC 9113 section 7), too large headers included.
+fn breaks_http2(error: &h2::Error) -> bool {
+    use h2::Reason;
+    let against_rules = [
+        Reason::PROTOCOL_ERROR,
+        Reason::FLOW_CONTROL_ERROR,
+        Reason::FRAME_SIZE_ERROR,
+        Reason::COMPRESSION_ERROR,
+        Reason::ENHANCE_YOUR_CALM,
+    ];
+    error.is_library() && error.reason().is_some_and(|reason| against_rules.contains(&reason))
+}
+
+fn resolve_error(error: &reqwest::Error) -> Option<&ResolveError> {
+    causes(error).find_map(|cause| cause.downcast_ref())
 }
 
 fn has_io(error: &reqwest::Error, kinds: &[io::ErrorKind]) -> bool {
@@ -100,7 +104,14 @@ fn has_io(error: &reqwest::Error, kinds: &[io::ErrorKind]) -> bool {
 
 /// The deepest cause: the outer ones only repeat the URL, which the ledger has.
 fn message(error: &reqwest::Error) -> String {
-    let text = causes(error).last().map(ToString::to_string).unwrap_or_default();
+    if let Some(resolve) = resolve_error(error) {
+        return clip(&resolve.to_string());
+    }
+    clip(&causes(error).last().map(ToString::to_string).unwrap_or_default())
+}
+
+/// Text that a server had a hand in, fit for a message.
+pub(crate) fn clip(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect()
 }
 
@@ -138,6 +149,14 @@ mod tests {
                 assert_eq!(class(*code), Some(expected), "{code}");
             }
         }
+    }
+
+    #[test]
+    fn only_statuses_that_may_pass_are_tried_again() {
+        let again: Vec<u16> = (100..=599)
+            .filter(|code| status(StatusCode::from_u16(*code).unwrap()).is_some_and(|failure| failure.again))
+            .collect();
+        assert_eq!(again, [408, 425, 429, 500, 502, 503, 504]);
     }
 
     #[test]

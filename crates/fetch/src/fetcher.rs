@@ -1,33 +1,41 @@
-//! Fetching one image from a server that may be hostile, broken or slow.
-//!
-//! Redirects are followed here, not by the HTTP client: every hop passes the whole check of `target`, because the
-//! client neither asks the resolver about literal addresses nor knows which ports are allowed.
+//! Fetching images from servers that may be hostile, broken or slow: the calls of this crate.
 
 use crate::budget::{Budget, Reservation};
-use crate::classify::Failure;
 use crate::config::FetchConfig;
-use crate::deadline::Deadline;
-use crate::resolve::{GuardedResolver, Lookup, SystemLookup};
+use crate::deadline::{Deadline, later};
+use crate::dns::{self, Lookup};
+use crate::error::{Failure, FetchError, millis};
+use crate::net::Net;
+use crate::report::{HostReports, Reports};
+use crate::retry;
+use crate::robots::Robots;
 use crate::target::Target;
-use crate::{body, classify, retry};
+use crate::try_once::{Image, Try};
 use bytes::Bytes;
-use ream_core::ErrorClass;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Response, redirect};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
-use url::Url;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
-/// Fetches images; cheap to clone, and all clones share one memory budget and connection pool.
+/// Fetches images; cheap to clone, and all clones share one memory budget, connection pool and table of hosts.
+///
+/// All fetches of several chunks may be called at once: those that have no turn yet take about two kilobytes each.
 #[derive(Clone)]
 pub struct Fetcher {
-    config: Arc<FetchConfig>,
-    /// For ports that anybody may be asked on.
-    client: Client,
-    /// For all other ports: its resolver knows the allowed networks only.
-    networks_only: Option<Client>,
+    inner: Arc<Inner>,
+    /// A clone for each fetch that has not ended.
+    unfinished: Arc<()>,
+}
+
+/// Fetches called and not ended, above which there is no [`Fetcher::room`]: many that wait for the same few hosts
+/// would be joined by more of the same.
+const MAX_UNFINISHED: usize = 2000;
+
+struct Inner {
+    net: Net,
+    robots: Option<Robots>,
     budget: Budget,
+    reports: Reports,
 }
 
 /// A fetched image. Its bytes count against the memory budget until this is dropped.
@@ -40,7 +48,13 @@ pub struct Fetched {
     pub http_status: u16,
     /// The URL after all redirects.
     pub final_url: String,
-    /// How long it took, earlier attempts included.
+    /// The answer's `ETag`, if it is visible ASCII of at most 256 bytes.
+    pub etag: Option<String>,
+    /// The answer's `Last-Modified`, likewise.
+    pub last_modified: Option<String>,
+    /// Tries made, this one included; at least 1.
+    pub tries: u32,
+    /// Milliseconds on the network, all tries together; waits for a turn, for memory or between tries do not count.
     pub fetch_ms: u64,
     /// The share of the memory budget that the bytes take.
     pub reservation: Reservation,
@@ -53,181 +67,165 @@ impl fmt::Debug for Fetched {
             .field("content_type", &self.content_type)
             .field("http_status", &self.http_status)
             .field("final_url", &self.final_url)
+            .field("tries", &self.tries)
             .field("fetch_ms", &self.fetch_ms)
             .finish_non_exhaustive()
     }
 }
 
-/// Why an image could not be fetched, after all attempts.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{class}: {message}")]
-pub struct FetchError {
-    /// For counting, and for choosing what to try again later.
-    pub class: ErrorClass,
-    /// What happened, in a line without the URL.
-    pub message: String,
-    /// The status of the last answer, if there was one.
-    pub http_status: Option<u16>,
-    /// How long it took, all attempts included.
-    pub fetch_ms: u64,
-}
-
 impl Fetcher {
-    /// A fetcher on the system's resolver.
+    /// A fetcher that looks names up by the system's DNS settings.
     ///
     /// # Errors
-    /// If the user agent is no header value, or the system's certificates cannot be loaded.
+    /// If the user agent is no header value, or a certificate cannot be loaded.
     pub fn new(config: FetchConfig) -> reqwest::Result<Self> {
-        Self::with_lookup(config, SystemLookup)
+        let lookup = dns::default_lookup(config.dns_cache);
+        Self::with_lookup(config, lookup)
     }
 
-    /// A fetcher that asks `lookup` for addresses.
+    /// A fetcher that asks `lookup` for addresses, each time: [`dns::CachedLookup`] remembers.
     ///
     /// # Errors
     /// As [`Fetcher::new`].
     pub fn with_lookup(config: FetchConfig, lookup: impl Lookup) -> reqwest::Result<Self> {
+        let robots = Robots::new(config.robots, config.product_token());
+        let budget = Budget::new(config.memory_budget);
         let lookup: Arc<dyn Lookup> = Arc::new(lookup);
-        let client = |policy| {
-            let resolver = GuardedResolver::new(policy, Arc::clone(&lookup));
-            build_client(&config, resolver)
-        };
-        let networks_only = config.addresses.has_networks().then(|| config.addresses.without_public());
-        Ok(Self {
-            client: client(config.addresses.clone())?,
-            networks_only: networks_only.map(client).transpose()?,
-            budget: Budget::new(config.memory_budget),
-            config: Arc::new(config),
-        })
+        let net = Net::new(Arc::new(config), &lookup)?;
+        let inner = Inner { net, robots, budget, reports: Reports::default() };
+        Ok(Self { inner: Arc::new(inner), unfinished: Arc::new(()) })
     }
 
-    /// Fetches and checks one image, trying again after transient errors. The call itself, not the first poll, takes
-    /// a place in the order of the memory budget: callers that need images in order call in that order; then no
-    /// fetch can wait for memory that a later one holds.
+    /// Fetches one image, trying again after transient errors. The call itself, not the first poll, takes a place in
+    /// the order of fetches: callers that need images in order call in that order; then no fetch can wait for memory
+    /// or a turn that a later one holds for ever. All of them must be polled, best each in a task of its own: one that
+    /// is left alone half way may hold a turn that others wait for.
     ///
     /// # Errors
     /// [`FetchError`].
     pub fn fetch(&self, url: &str) -> impl Future<Output = Result<Fetched, FetchError>> + Send + use<> {
-        let (fetcher, url, reservation) = (self.clone(), url.to_owned(), self.budget.join());
-        async move { fetcher.try_often(&url, reservation).await }
+        let (inner, url, reservation) = (Arc::clone(&self.inner), Box::from(url), self.inner.budget.join());
+        let unfinished = Arc::clone(&self.unfinished);
+        async move {
+            // Counted until the fetch has ended or was dropped; the result may be kept for longer.
+            let _unfinished = unfinished;
+            inner.fetch(url, reservation).await
+        }
     }
 
-    async fn try_often(&self, url: &str, mut reservation: Reservation) -> Result<Fetched, FetchError> {
-        let started = Instant::now();
-        let mut attempt = 1;
+    /// Waits until another fetch would find a place on the network at once, and not too many wait for their hosts
+    /// already. A place that comes free is noticed at once; for the rest, ask again from time to time.
+    pub async fn room(&self) {
+        if Arc::strong_count(&self.unfinished) > MAX_UNFINISHED {
+            return std::future::pending().await;
+        }
+        // Whoever waits for a place goes first.
+        drop(self.inner.net.gate.slot(u64::MAX).await);
+    }
+
+    /// The hosts that failed most and those that took longest so far, at most `most` of each.
+    pub fn hosts(&self, most: usize) -> HostReports {
+        self.inner.reports.best(most)
+    }
+}
+
+/// How far a fetch has come.
+struct Progress {
+    patience: Instant,
+    tries: u32,
+    busy: Duration,
+}
+
+impl Inner {
+    async fn fetch(&self, url: Box<str>, mut reservation: Reservation) -> Result<Fetched, FetchError> {
+        let config = &self.net.config;
+        let mut progress =
+            Progress { patience: later(Instant::now(), config.max_wait), tries: 0, busy: Duration::ZERO };
+        let target = Target::parse(&url, config);
+        drop(url);
+        let target = target.map_err(|failure| failure.into_error(0, Duration::ZERO))?;
+        let done = self.try_often(&target, &mut progress, &mut reservation).await;
+        let Progress { tries, busy, .. } = progress;
+        let name = crate::host::host_name(target.url());
+        match done {
+            Ok(image) => {
+                self.reports.fetched(name, image.bytes.len() as u64, busy);
+                let Image { bytes, content_type, http_status, final_url, etag, last_modified } = image;
+                let fetch_ms = millis(busy);
+                Ok(Fetched {
+                    bytes,
+                    content_type,
+                    http_status,
+                    final_url,
+                    etag,
+                    last_modified,
+                    tries,
+                    fetch_ms,
+                    reservation,
+                })
+            }
+            Err(failure) => {
+                self.reports.failed(name, failure.class, busy);
+                Err(failure.into_error(tries, busy))
+            }
+        }
+    }
+
+    async fn try_often(
+        &self,
+        target: &Target,
+        progress: &mut Progress,
+        reservation: &mut Reservation,
+    ) -> Result<Image, Failure> {
+        let config = &self.net.config;
+        let mut last: Option<Failure> = None;
         loop {
-            let failure = match self.attempt(url, &mut reservation).await {
-                Ok(image) => {
-                    return Ok(Fetched {
-                        bytes: image.bytes,
-                        content_type: image.content_type,
-                        http_status: image.http_status,
-                        final_url: image.final_url,
-                        fetch_ms: millis_since(started),
-                        reservation,
-                    });
-                }
+            let failure = match self.try_once(target.clone(), progress, reservation).await {
+                Ok(image) => return Ok(image),
+                // The answer of an earlier try says more than that there was no time for another.
+                Err(failure) if failure.out_of_patience => return Err(last.unwrap_or(failure)),
                 Err(failure) => failure,
             };
-            if !failure.class.is_transient() || attempt >= self.config.max_attempts {
-                return Err(failure.into_error(millis_since(started)));
-            }
             reservation.shrink_to(0);
-            tokio::time::sleep(retry::pause(&self.config, attempt, failure.retry_after, fastrand::f64()))
-                .await;
-            attempt += 1;
+            let pause = retry::pause(config, progress.tries, fastrand::f64());
+            if !failure.again
+                || progress.tries >= config.max_tries
+                || later(Instant::now(), pause) > progress.patience
+            {
+                return Err(failure);
+            }
+            if !self.net.gate.host(target.url()).may_retry() {
+                return Err(no_more_retries(failure));
+            }
+            last = Some(failure);
+            sleep(pause).await;
         }
     }
 
-    async fn attempt(&self, url: &str, reservation: &mut Reservation) -> Result<Image, Failure> {
-        let mut deadline = Deadline::new(self.config.total_timeout);
-        let (url, response) = self.follow(url, deadline).await?;
-        let http_status = response.status().as_u16();
-        let content_type = content_type(response.headers());
-        let bytes = body::receive(response, reservation, &mut deadline, &self.config).await?;
-        Ok(Image { bytes, content_type, http_status, final_url: url.into() })
-    }
-
-    /// Follows redirects to an answer that promises an image.
-    async fn follow(&self, url: &str, deadline: Deadline) -> Result<(Url, Response), Failure> {
-        let mut target = Target::parse(url, &self.config)?;
-        let mut redirects = 0;
-        loop {
-            let response = self.send(&target, deadline).await?;
-            let status = response.status();
-            if let Some(failure) = classify::status(status) {
-                return Err(
-                    failure.with_retry_after(retry::retry_after(response.headers(), SystemTime::now()))
-                );
-            }
-            if status.is_success() {
-                let encoding = response.headers().get(CONTENT_ENCODING);
-                if encoding.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
-                    let message = "the body is compressed, which was not asked for";
-                    return Err(Failure::new(ErrorClass::BadResponse, message).with_status(status.as_u16()));
-                }
-                return Ok((target.into_url(), response));
-            }
-            if redirects == self.config.max_redirects {
-                let message = format!("more than {redirects} redirects");
-                return Err(Failure::new(ErrorClass::Redirect, message).with_status(status.as_u16()));
-            }
-            redirects += 1;
-            let next = target.redirected(response.headers(), &self.config);
-            target = next.map_err(|failure| failure.with_status(status.as_u16()))?;
-        }
-    }
-
-    async fn send(&self, target: &Target, deadline: Deadline) -> Result<Response, Failure> {
-        let client = match (&self.networks_only, target.needs_allowed_network()) {
-            (Some(client), true) => client,
-            _ => &self.client,
+    async fn try_once(
+        &self,
+        target: Target,
+        progress: &mut Progress,
+        reservation: &mut Reservation,
+    ) -> Result<Image, Failure> {
+        let mut one = Try {
+            net: &self.net,
+            robots: self.robots.as_ref(),
+            reservation,
+            deadline: Deadline::new(self.net.config.total_timeout),
+            patience: progress.patience,
+            asked: false,
         };
-        let limit = self.config.connect_timeout + self.config.first_byte_timeout;
-        let sending = client.get(target.url().clone()).send();
-        let response = deadline.limit(limit, "no answer", sending).await?;
-        let response = response.map_err(|error| classify::send_error(&error))?;
-        let checked = response.remote_addr().map(|peer| self.config.addresses.check(peer.ip()));
-        match checked {
-            Some(Ok(())) => Ok(response),
-            Some(Err(blocked)) => Err(Failure::new(ErrorClass::BlockedAddress, blocked.to_string())),
-            None => Err(Failure::new(ErrorClass::BlockedAddress, "the server's address is not known")),
+        let done = one.run(target).await;
+        if one.asked {
+            progress.tries += 1;
+            progress.busy += one.deadline.spent();
         }
+        done
     }
 }
 
-struct Image {
-    bytes: Bytes,
-    content_type: String,
-    http_status: u16,
-    final_url: String,
-}
-
-fn build_client(config: &FetchConfig, resolver: GuardedResolver) -> reqwest::Result<Client> {
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("image/*,*/*;q=0.5"));
-    // What is not compressed cannot be a compression bomb.
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    Client::builder()
-        .dns_resolver(Arc::new(resolver))
-        .redirect(redirect::Policy::none())
-        // A proxy would resolve names itself, past the address policy.
-        .no_proxy()
-        .referer(false)
-        .retry(reqwest::retry::never())
-        .http1_only()
-        .user_agent(&config.user_agent)
-        .default_headers(headers)
-        .connect_timeout(config.connect_timeout)
-        .pool_max_idle_per_host(4)
-        .build()
-}
-
-/// What the server calls it, fit for a message.
-fn content_type(headers: &HeaderMap) -> String {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return "no content type".to_owned() };
-    String::from_utf8_lossy(value.as_bytes()).chars().filter(|c| !c.is_control()).take(100).collect()
-}
-
-fn millis_since(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+fn no_more_retries(mut failure: Failure) -> Failure {
+    failure.message.push_str(" (not tried again: too much of what this host was asked for failed)");
+    failure
 }

@@ -2,30 +2,12 @@
 //! a name cannot change its mind between the check and the connection.
 
 use crate::address::{AddressPolicy, Blocked};
-use futures::future::BoxFuture;
+use crate::dns::{Lookup, LookupError};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-
-/// Looks up a name's addresses.
-pub trait Lookup: Send + Sync + 'static {
-    /// All addresses of the name, in the order to try them.
-    fn lookup(&self, host: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
-}
-
-/// The system's resolver.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemLookup;
-
-impl Lookup for SystemLookup {
-    fn lookup(&self, host: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
-            Ok(found.map(|address| address.ip()).collect())
-        })
-    }
-}
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Why a name gave no addresses; found again in the chain of causes of a failed request.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +26,8 @@ pub enum ResolveError {
     Failed {
         /// The name.
         host: String,
-        /// What the system said.
-        source: io::Error,
+        /// What was said.
+        source: LookupError,
     },
     /// The name has no address.
     #[error("cannot resolve {host}: it has no address")]
@@ -61,12 +43,13 @@ pub enum ResolveError {
 pub struct GuardedResolver {
     policy: Arc<AddressPolicy>,
     lookup: Arc<dyn Lookup>,
+    limit: Duration,
 }
 
 impl GuardedResolver {
-    /// Filters what `lookup` finds.
-    pub fn new(policy: AddressPolicy, lookup: Arc<dyn Lookup>) -> Self {
-        Self { policy: Arc::new(policy), lookup }
+    /// Filters what `lookup` finds within `limit`.
+    pub fn new(policy: AddressPolicy, lookup: Arc<dyn Lookup>, limit: Duration) -> Self {
+        Self { policy: Arc::new(policy), lookup, limit }
     }
 
     /// The name's addresses, all of which may be dialled.
@@ -74,15 +57,25 @@ impl GuardedResolver {
     /// # Errors
     /// [`ResolveError`].
     pub async fn addresses(&self, host: String) -> Result<Vec<IpAddr>, ResolveError> {
-        let found = match self.lookup.lookup(host.clone()).await {
-            Ok(found) if found.is_empty() => return Err(ResolveError::Empty { host }),
-            Ok(found) => found,
+        let found = timeout(self.limit, self.lookup.lookup(host.clone())).await.unwrap_or_else(|_| {
+            Err(LookupError::Failed { message: format!("no answer within {:?}", self.limit) })
+        });
+        let found = match found {
+            Ok(found) if found.addresses.is_empty() => return Err(ResolveError::Empty { host }),
+            Ok(found) => found.addresses,
             Err(source) => return Err(ResolveError::Failed { host, source }),
         };
         match found.iter().find_map(|address| self.policy.check(*address).err()) {
             Some(blocked) => Err(ResolveError::Blocked { host, blocked }),
             None => Ok(found),
         }
+    }
+}
+
+impl ResolveError {
+    /// Whether asking again soon may give another answer.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Failed { source: LookupError::Failed { .. }, .. })
     }
 }
 
@@ -101,20 +94,27 @@ impl Resolve for GuardedResolver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::Found;
+    use futures::future::BoxFuture;
 
     /// Finds the addresses that the name itself lists.
     struct Spelled;
 
     impl Lookup for Spelled {
-        fn lookup(&self, host: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
-            let parse = |text: &str| text.parse().map_err(io::Error::other);
-            let found = host.split(' ').filter(|text| !text.is_empty()).map(parse).collect();
-            Box::pin(async move { found })
+        fn lookup(&self, host: String) -> BoxFuture<'static, Result<Found, LookupError>> {
+            if host == "silent" {
+                return Box::pin(std::future::pending());
+            }
+            let failed = |_| LookupError::Failed { message: "no address".to_owned() };
+            let parse = |text: &str| text.parse().map_err(failed);
+            let found: Result<_, _> = host.split(' ').filter(|text| !text.is_empty()).map(parse).collect();
+            Box::pin(async move { found.map(|addresses| Found { addresses, ttl: None }) })
         }
     }
 
     async fn addresses(host: &str) -> Result<usize, ResolveError> {
-        let resolver = GuardedResolver::new(AddressPolicy::public_only(), Arc::new(Spelled));
+        let resolver =
+            GuardedResolver::new(AddressPolicy::public_only(), Arc::new(Spelled), Duration::from_secs(5));
         resolver.addresses(host.to_owned()).await.map(|found| found.len())
     }
 
@@ -130,5 +130,12 @@ mod tests {
     async fn a_name_without_an_address_is_an_error_of_its_own() {
         assert!(matches!(addresses("").await, Err(ResolveError::Empty { .. })));
         assert!(matches!(addresses("no such host").await, Err(ResolveError::Failed { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_up_without_an_answer_ends() {
+        let error = addresses("silent").await.unwrap_err();
+        assert!(error.may_pass(), "{error}");
+        assert_eq!(error.to_string(), "cannot resolve silent: no answer within 5s");
     }
 }

@@ -1,21 +1,14 @@
-//! How long to wait before the next attempt.
+//! How long to wait before the next try.
 
 use crate::config::FetchConfig;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use std::time::{Duration, SystemTime};
 
-/// Full jitter (`unit` is evenly spread over 0 to 1), but no less than the server asked for, and never more than the
-/// cap.
-pub(crate) fn pause(
-    config: &FetchConfig,
-    attempt: u32,
-    retry_after: Option<Duration>,
-    unit: f64,
-) -> Duration {
+/// Full jitter: `unit` is evenly spread over 0 to 1. What a server asks for is waited for at the host's gate.
+pub(crate) fn pause(config: &FetchConfig, tries: u32, unit: f64) -> Duration {
     let doubled =
-        config.backoff_base.saturating_mul(1u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
-    let jitter = doubled.min(config.backoff_cap).mul_f64(unit.clamp(0.0, 1.0));
-    jitter.max(retry_after.unwrap_or_default()).min(config.backoff_cap)
+        config.backoff_base.saturating_mul(1u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
+    doubled.min(config.backoff_cap).mul_f64(unit.clamp(0.0, 1.0))
 }
 
 /// `Retry-After` in either of its forms: seconds, or a date (RFC 9110 section 10.2.3).
@@ -54,11 +47,9 @@ mod tests {
     #[test]
     fn waits_double_with_jitter_up_to_the_cap() {
         let config = FetchConfig::default();
-        let wait = |attempt, unit| pause(&config, attempt, None, unit);
+        let wait = |tries, unit| pause(&config, tries, unit);
         assert_eq!([wait(1, 0.0), wait(1, 1.0)], [Duration::ZERO, Duration::from_millis(500)]);
         assert_eq!([wait(2, 1.0), wait(3, 0.5)], [Duration::from_secs(1), Duration::from_secs(1)]);
         assert_eq!([wait(40, 1.0), wait(u32::MAX, 1.0)], [config.backoff_cap; 2]);
-        assert_eq!(pause(&config, 1, Some(Duration::from_secs(7)), 0.5), Duration::from_secs(7));
-        assert_eq!(pause(&config, 1, Some(Duration::MAX), 0.5), config.backoff_cap);
     }
 }

@@ -1,13 +1,14 @@
 //! Which URLs may be asked, at first and after each redirect.
 
-use crate::classify::Failure;
 use crate::config::FetchConfig;
+use crate::error::Failure;
 use ream_core::ErrorClass;
 use reqwest::header::{HeaderMap, LOCATION};
 use std::net::IpAddr;
 use url::{Host, Url};
 
 /// A URL that passed the check.
+#[derive(Clone)]
 pub(crate) struct Target {
     url: Url,
     needs_allowed_network: bool,
@@ -32,6 +33,14 @@ impl Target {
             return Err(refused("a redirect from https to http"));
         }
         Self::check(url, config, ErrorClass::Redirect)
+    }
+
+    /// Where the origin says what it lets be fetched (RFC 9309 section 2.3).
+    pub(crate) fn robots_txt(&self, config: &FetchConfig) -> Result<Self, Failure> {
+        let mut url = self.url.clone();
+        url.set_path("/robots.txt");
+        url.set_query(None);
+        Self::check(url, config, ErrorClass::BadUrl)
     }
 
     fn check(mut url: Url, config: &FetchConfig, bad: ErrorClass) -> Result<Self, Failure> {

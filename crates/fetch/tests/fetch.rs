@@ -4,47 +4,11 @@
 
 mod site;
 
-use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
 use ream_core::ErrorClass;
-use ream_fetch::address::AddressPolicy;
-use ream_fetch::resolve::Lookup;
-use ream_fetch::{FetchConfig, FetchError, Fetched, Fetcher};
-use site::{Site, png};
-use std::io;
-use std::net::IpAddr;
+use ream_fetch::{FetchConfig, FetchError, Fetched};
+use site::{Site, fetcher, near, png};
 use std::time::{Duration, Instant};
-
-/// Knows three names.
-struct Names;
-
-impl Lookup for Names {
-    fn lookup(&self, host: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
-        let addresses: &[&str] = match host.as_str() {
-            "near.test" => &["127.0.0.1"],
-            "mixed.test" => &["127.0.0.1", "10.0.0.1"],
-            "public.test" => &["8.8.8.8"],
-            _ => &[],
-        };
-        let found: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        let known = !found.is_empty();
-        Box::pin(async move { if known { Ok(found) } else { Err(io::Error::other("no such name")) } })
-    }
-}
-
-fn near() -> FetchConfig {
-    FetchConfig {
-        addresses: AddressPolicy::public_only().allow("127.0.0.0/8".parse().unwrap()),
-        max_bytes: 100_000,
-        max_attempts: 2,
-        backoff_base: Duration::from_millis(1),
-        ..FetchConfig::default()
-    }
-}
-
-fn fetcher(config: FetchConfig) -> Fetcher {
-    Fetcher::with_lookup(config, Names).unwrap()
-}
 
 async fn get(path: &str, config: FetchConfig) -> (Site, Result<Fetched, FetchError>) {
     let site = Site::start().await;
@@ -102,7 +66,8 @@ async fn client_errors_are_final() {
 #[tokio::test]
 async fn server_errors_are_tried_again_and_then_given_up() {
     assert_eq!(assert_fails("/500", ErrorClass::Http5xx, 2).await.http_status, Some(500));
-    let (site, result) = get("/flaky", FetchConfig { max_attempts: 3, ..near() }).await;
+    assert_fails("/501", ErrorClass::Http5xx, 1).await;
+    let (site, result) = get("/flaky", FetchConfig { max_tries: 3, ..near() }).await;
     assert_eq!((result.unwrap().http_status, site.requests("/flaky").len()), (200, 3));
 }
 
@@ -112,14 +77,19 @@ async fn retry_after_is_waited_for() {
     let (site, result) = get("/429", near()).await;
     assert_eq!(result.unwrap().http_status, 200);
     assert!(started.elapsed() >= Duration::from_secs(1) && site.requests("/429").len() == 2);
-    let impatient = FetchConfig { backoff_cap: Duration::from_millis(1), max_attempts: 1, ..near() };
-    assert_fails_with("/429", impatient, ErrorClass::Http429, 1).await;
+    let impatient = FetchConfig { max_wait: Duration::from_millis(500), ..near() };
+    let error = assert_fails_with("/429", impatient, ErrorClass::Http429, 1).await;
+    assert_eq!((error.http_status, error.tries), (Some(429), 1));
 }
 
 #[tokio::test]
 async fn what_the_server_calls_it_comes_along() {
     let (_, result) = get("/html", near()).await;
     assert_eq!(result.unwrap().content_type, "text/html; charset=utf-8");
+    let (_, result) = get("/tagged", near()).await;
+    let image = result.unwrap();
+    assert_eq!((image.etag.as_deref(), image.tries), (Some("\"v1\""), 1));
+    assert_eq!(image.last_modified.as_deref(), Some("Wed, 21 Oct 2015 07:28:00 GMT"));
     let (_, result) = get("/empty", near()).await;
     assert_eq!(result.unwrap().bytes.len(), 0);
 }
@@ -133,7 +103,7 @@ async fn too_many_bytes_are_refused() {
 
 #[tokio::test]
 async fn answers_outside_the_rules_are_bad_responses() {
-    for path in ["/gzip", "/not-http", "/bad-chunk", "/204"] {
+    for path in ["/gzip", "/not-http", "/bad-chunk", "/204", "/large-headers", "/too-many-headers"] {
         assert_fails(path, ErrorClass::BadResponse, 1).await;
     }
 }
@@ -148,7 +118,7 @@ async fn a_body_that_breaks_off_is_truncated() {
 #[tokio::test]
 async fn a_server_that_stalls_runs_into_each_limit() {
     let short = Duration::from_millis(40);
-    let once = FetchConfig { max_attempts: 1, ..near() };
+    let once = FetchConfig { max_tries: 1, ..near() };
     let silent = FetchConfig { connect_timeout: short, first_byte_timeout: short, ..once.clone() };
     let (_, result) = get("/silent", silent).await;
     let error = result.unwrap_err();
@@ -156,6 +126,9 @@ async fn a_server_that_stalls_runs_into_each_limit() {
     assert!(error.class == ErrorClass::Timeout && !error.message.contains("not done"), "{error}");
     for (path, config, message) in [
         ("/stall", FetchConfig { read_timeout: short, ..once.clone() }, "no more of the body"),
+        ("/header-drip", FetchConfig { total_timeout: short, ..once.clone() }, "not done"),
+        ("/hints", FetchConfig { total_timeout: short, ..once.clone() }, "not done"),
+        ("/continues", FetchConfig { total_timeout: short, ..once.clone() }, "not done"),
         ("/silent", FetchConfig { total_timeout: short, ..once.clone() }, "not done"),
         ("/drip", FetchConfig { total_timeout: short, ..once.clone() }, "not done"),
         ("/drip", FetchConfig { rate_window: short, min_rate_bytes_per_s: 1 << 20, ..once }, "slower than"),
@@ -217,6 +190,7 @@ async fn names_are_judged_by_all_their_addresses() {
         (&strict, "http://near.test/".to_owned(), ErrorClass::BlockedAddress),
         (&strict, format!("http://near.test:{port}/"), ErrorClass::BadUrl),
         (&near, "http://nobody.test/".to_owned(), ErrorClass::Dns),
+        (&near, "http://broken.test/".to_owned(), ErrorClass::Dns),
         (&near, "not a url".to_owned(), ErrorClass::BadUrl),
         (&near, format!("http://near.test:{port}/{}", "x".repeat(70_000)), ErrorClass::BadUrl),
     ] {
@@ -234,4 +208,28 @@ async fn images_wanted_in_order_cannot_wait_for_each_other() {
     let sizes =
         stream::iter(0..40).map(|_| fetcher.fetch(&url)).buffered(8).map(|image| image.unwrap().bytes.len());
     assert_eq!(sizes.collect::<Vec<_>>().await, vec![png(7, 5).len(); 40]);
+}
+
+#[tokio::test]
+async fn hints_before_the_answer_and_a_hundred_headers_do_no_harm() {
+    for path in ["/hinted", "/many-headers"] {
+        get(path, near()).await.1.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_not_asked_for_again() {
+    let fetcher = fetcher(near());
+    for (host, tries) in [("nobody.test", 1), ("broken.test", 2)] {
+        let error = fetcher.fetch(&format!("http://{host}/")).await.unwrap_err();
+        assert_eq!((error.class, error.tries), (ErrorClass::Dns, tries), "{error}");
+        assert!(error.message.contains(host), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_that_waits_takes_little_memory() {
+    let fetcher = fetcher(near());
+    let waiting = fetcher.fetch("http://near.test/");
+    assert!(size_of_val(&waiting) <= 2048, "{} bytes", size_of_val(&waiting));
 }

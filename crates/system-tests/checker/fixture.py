@@ -7,94 +7,191 @@ import os
 import sqlite3
 import tarfile
 
+import PIL.Image
 import pyarrow
 import pyarrow.parquet
+
+import images
+import img2dataset_layout as layout
+import options as kinds
 
 CHUNK_SIZE = 5
 IMAGES = 12
 FAILS = 3
+SIDE = 16
+KEPT = ("license", "url_of_page")
 
 TEXT, NUMBER = pyarrow.string(), pyarrow.int64()
-SCHEMA = pyarrow.schema(
-    [("image", NUMBER), ("url", TEXT), ("caption", TEXT), ("status", TEXT), ("error_class", TEXT)]
-    + [("error_message", TEXT), ("http_status", NUMBER), ("bytes", NUMBER), ("width", NUMBER), ("height", NUMBER)]
-    + [("format", TEXT), ("sha256", TEXT), ("file", TEXT), ("fetch_ms", NUMBER), ("source_file", TEXT)]
-    + [("source_line", NUMBER)]
+NUMBERS = set(
+    "image http_status bytes width height original_bytes original_width original_height tries fetch_ms transform_ms"
+    " source_line".split()
 )
+SCHEMA = pyarrow.schema([(name, NUMBER if name in NUMBERS else TEXT) for name in kinds.LEDGER + list(KEPT)])
+
+# What Ream's shards tell of an image.
+FACTS = "image url caption width height format sha256 original_bytes original_width original_height".split()
+FACTS += ["original_format", "original_sha256", *KEPT]
+
+ALL = [
+    kinds.Options(shape, img2dataset, mode, SIDE, mode and "jpg", KEPT)
+    for shape in ("files", "webdataset", "parquet")
+    for img2dataset in (False, True)
+    for mode in (None, "center_crop")
+] + [kinds.Options("files", False, "keep_ratio", SIDE, "jpg", KEPT)]
 
 
-def make(folder, output_format):
-    """Makes the dataset; gives its root, format, list, served files and expected failures."""
-    root = os.path.join(folder, output_format)
-    os.makedirs(os.path.join(root, "_ream"))
-    rows, served, expected = source(folder, output_format)
-    list_path = os.path.join(folder, f"{output_format}.csv")
+def make(folder, options):
+    """Makes a dataset."""
+    name = f"{options.format}-{'theirs' if options.img2dataset else 'ours'}-{options.resize_mode}"
+    root = os.path.join(folder, name)
+    for inside in ("_ream", "_ledger") if options.img2dataset or options.format == "parquet" else ("_ream",):
+        os.makedirs(os.path.join(root, inside))
+    rows, served, expected = source(folder, name, options)
+    list_path = os.path.join(folder, f"{name}.csv")
     with open(list_path, "w", encoding="utf-8") as file:
-        file.write("url,caption\n" + "".join(f"{row['url']},{row['caption']}\n" for row in rows) + "no URL,\n")
-    chunks = []
+        file.write("url,caption,license,url_of_page\n")
+        for row in rows:
+            file.write(f"{row['url']},{row['caption']},{row['license']},{row['url_of_page'] or ''}\n")
+        file.write("no URL,,,\n")
+    chunks, shards = [], []
     for index, first in enumerate(range(0, IMAGES, CHUNK_SIZE)):
-        chunks.append(store(root, output_format, index, rows[first : first + CHUNK_SIZE], served))
+        here = rows[first : first + CHUNK_SIZE]
+        chunks.append(store(root, options, index, here))
+        shard = {"chunk_index": index, "first_image": first, "last_image": here[-1]["image"]}
+        shard |= {"images_ok": sum(row["status"] == "ok" for row in here), "files": options.names(Chunk(index, first))}
+        shards.append(shard | {"bytes": sum(row["bytes"] or 0 for row in here)})
     write_database(root, chunks)
     summary = {"status": "completed", "images": IMAGES, "images_ok": IMAGES - 1, "images_failed": {"http_4xx": 1}}
     summary |= {"rejected_rows": 1, "bytes": sum(row["bytes"] or 0 for row in rows)}
-    summary |= {"total_chunks": len(chunks), "completed_chunks": len(chunks), "failed_chunks": 0}
-    with open(os.path.join(root, "dataset.json"), "w", encoding="utf-8") as file:
+    summary |= {"total_chunks": len(chunks), "completed_chunks": len(chunks), "failed_chunks": 0, "shards": shards}
+    with open(os.path.join(root, options.summary()), "w", encoding="utf-8") as file:
         json.dump(summary, file)
-    return root, output_format, list_path, served, expected
+    return kinds.Dataset(root, list_path, options, served, expected)
 
 
-def source(folder, output_format):
-    """Rows, and what is served; one row fails."""
+def picture(image):
+    """A JPEG that is like no other."""
+    pixels = [(x * 8 % 256, (y * 8 + image * 20) % 256, image * 20) for y in range(20) for x in range(30)]
+    made, data = PIL.Image.new("RGB", (30, 20)), io.BytesIO()
+    made.putdata(pixels)
+    made.save(data, "JPEG", quality=90)
+    return data.getvalue()
+
+
+def transformed(data, options):
+    """What is stored of it, and its size."""
+    if not options.transforms:
+        return data, (30, 20)
+    image, out = images.reference(PIL.Image.open(io.BytesIO(data)), options), io.BytesIO()
+    if options.resize_mode == "keep_ratio":
+        image = image.resize((SIDE * 30 // 20, SIDE))
+    image.save(out, "JPEG", quality=90)
+    return out.getvalue(), image.size
+
+
+def source(folder, name, options):
+    """Rows with the stored bytes, and what is served; one row fails."""
     rows, served, expected = [], {}, {}
     for image in range(IMAGES):
         url = f"http://site.invalid/{image}.jpg"
-        row = dict.fromkeys(SCHEMA.names) | {"image": image, "url": url, "caption": f"picture {image}"}
-        row |= {"source_file": f"{output_format}.csv", "source_line": image + 2}
+        row = dict.fromkeys(SCHEMA.names) | {"image": image, "url": url, "caption": f"picture {image}", "data": None}
+        row |= {"source_file": f"{name}.csv", "source_line": image + 2, "tries": 1, "license": f"CC {image}"}
+        row |= {"url_of_page": None if image % 4 else "http://site.invalid/", "fetch_ms": 5, "transform_ms": 1}
         if image == FAILS:
-            row |= {"status": "failed", "error_class": "http_4xx", "http_status": 404}
+            row |= {"status": "failed", "error_class": "http_4xx", "error_message": "HTTP 404", "http_status": 404}
             expected[url] = "http_4xx"
         else:
-            data = f"the bytes of image {image}".encode()
-            served[url] = os.path.join(folder, f"{output_format}-source-{image}")
+            data = picture(image)
+            served[url] = os.path.join(folder, f"{name}-source-{image}")
             with open(served[url], "wb") as file:
                 file.write(data)
-            row |= {"status": "ok", "http_status": 200, "bytes": len(data), "width": 1, "height": 1}
-            row |= {"format": "jpg", "sha256": hashlib.sha256(data).hexdigest()}
+            stored, (width, height) = transformed(data, options)
+            row |= {"status": "ok", "http_status": 200, "final_url": url, "format": "jpg", "original_format": "jpg"}
+            row |= {"bytes": len(stored), "original_bytes": len(data), "width": width, "height": height}
+            row |= {"original_width": 30, "original_height": 20, "sha256": hashlib.sha256(stored).hexdigest()}
+            row |= {"original_sha256": hashlib.sha256(data).hexdigest(), "data": stored}
         rows.append(row)
     return rows, served, expected
 
 
-def store(root, output_format, index, rows, served):
+class Chunk:
+    """As much of a chunk as naming things needs."""
+
+    def __init__(self, index, first):
+        self.index, self.first = index, first
+
+
+def store(root, options, index, rows):
     """Writes one chunk's output; gives its row for the database."""
-    stem = f"{index:05}"
-    members = []
+    chunk = Chunk(index, rows[0]["image"])
+    stem, shard = f"{index:05}", options.shard(chunk)
     for row in rows:
-        if row["status"] != "ok":
-            continue
-        name = f"{row['image']:09}"
-        row["file"] = f"{name}.jpg" if output_format == "webdataset" else f"{stem}/{name}.jpg"
-        with open(served[row["url"]], "rb") as file:
-            members.append((f"{name}.jpg", file.read()))
-        if output_format == "webdataset":
-            members.append((f"{name}.json", json.dumps(row).encode()))
-            members.append((f"{name}.txt", row["caption"].encode()))
-    if output_format == "webdataset":
-        with tarfile.open(os.path.join(root, f"{stem}.tar"), "w", format=tarfile.USTAR_FORMAT) as tar:
+        row["key"] = options.key(chunk, row, CHUNK_SIZE) if options.img2dataset else f"{row['image']:09}"
+        if row["data"] is not None:
+            inside = f"{row['key']}.jpg"
+            row["file"] = {"files": f"{stem}/{inside}", "webdataset": inside, "parquet": shard}[options.format]
+    if options.img2dataset:
+        write_theirs(root, options, chunk, rows)
+    members = [member for row in rows if row["data"] is not None for member in members_of(row, options)]
+    path = os.path.join(root, shard)
+    if options.format == "webdataset":
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
             for name, data in members:
                 info = tarfile.TarInfo(name)
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
-    else:
-        os.mkdir(os.path.join(root, stem))
+    elif options.format == "files":
+        os.mkdir(path)
         for name, data in members:
-            with open(os.path.join(root, stem, name), "wb") as file:
+            with open(os.path.join(path, name), "wb") as file:
                 file.write(data)
+    elif not options.img2dataset:
+        fields = [SCHEMA.field(name) for name in FACTS] + [pyarrow.field("bytes", pyarrow.binary())]
+        schema = pyarrow.schema(fields)
+        stored = [row | {"bytes": row["data"]} for row in rows if row["data"] is not None]
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(stored, schema=schema), path)
     table = pyarrow.Table.from_pylist(rows, schema=SCHEMA)
-    pyarrow.parquet.write_table(table, os.path.join(root, f"{stem}.ledger.parquet"))
+    pyarrow.parquet.write_table(table, os.path.join(root, options.ledger(chunk)))
     failed = {"http_4xx": 1} if any(row["status"] != "ok" for row in rows) else {}
     outcome = {"images_ok": len(rows) - sum(failed.values()), "images_failed": failed}
     outcome |= {"bytes": sum(row["bytes"] or 0 for row in rows)}
     return (index, rows[0]["image"], rows[-1]["image"], json.dumps(outcome))
+
+
+def members_of(row, options):
+    """An image and what lies beside it."""
+    image = (f"{row['key']}.jpg", row["data"])
+    caption = (f"{row['key']}.txt", row["caption"].encode())
+    if options.img2dataset:
+        return [image, (f"{row['key']}.json", json.dumps(row["meta"], indent=4).encode()), caption]
+    if options.format == "files":
+        return [image]
+    meta = {name: row[name] for name in FACTS}
+    return [image, (f"{row['key']}.json", json.dumps(meta).encode()), caption]
+
+
+def write_theirs(root, options, chunk, rows):
+    """img2dataset's table and statistics."""
+    fields = [(name, TEXT) for name in KEPT] + [("caption", TEXT), ("url", TEXT)] + layout.AFTER_URL
+    for row in rows:
+        good = row["status"] == "ok"
+        meta = {name: row[name] for name in KEPT + ("caption", "url", "key")}
+        meta |= {"status": "success" if good else "failed_to_download", "error_message": row["error_message"]}
+        for name in ("width", "height", "original_width", "original_height"):
+            meta[name] = row[name] if good else None
+        row["meta"] = meta | {"exif": None, "sha256": row["original_sha256"] if good else None}
+    schema, table = pyarrow.schema(fields), [row["meta"] for row in rows]
+    if options.format == "parquet":
+        schema = schema.append(pyarrow.field("jpg", pyarrow.binary()))
+        table = [row["meta"] | {"jpg": row["data"]} for row in rows]
+    path = os.path.join(root, f"{chunk.index:05}.parquet")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(table, schema=schema), path)
+    bad = [row["error_message"] for row in rows if row["status"] != "ok"]
+    stats = {"count": len(rows), "successes": len(rows) - len(bad), "failed_to_download": len(bad)}
+    stats |= {"failed_to_resize": 0, "duration": 1.5, "start_time": 1000.0, "end_time": 1001.5}
+    stats["status_dict"] = {"success": len(rows) - len(bad)} | {message: 1 for message in bad}
+    with open(os.path.join(root, f"{chunk.index:05}_stats.json"), "w", encoding="utf-8") as file:
+        json.dump(stats, file, indent=4)
 
 
 def write_database(root, chunks):

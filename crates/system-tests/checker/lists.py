@@ -16,14 +16,23 @@ class Row(typing.NamedTuple):
     url: str
     caption: str | None
     line: int
+    kept: tuple
 
 
-def read(path):
+def read(path, keep_cols=()):
     """The accepted rows, and how many rows were not."""
     with open(path, encoding="utf-8-sig", newline="") as file:
-        raw = list(csv_rows(file) if path.endswith(".csv") else txt_rows(file))
-    rows = [Row(url.strip(BLANKS), caption, line) for url, caption, line in raw if is_url(url)]
+        raw = list(csv_rows(file, keep_cols) if path.endswith(".csv") else txt_rows(file))
+    rows = [Row(url.strip(BLANKS), *rest) for url, *rest in raw if is_url(url)]
     return rows, len(raw) - len(rows)
+
+
+def has_captions(path):
+    """Whether the list has a column of captions."""
+    if not path.endswith(".csv"):
+        return False
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return "caption" in [name.strip() for name in next(csv.reader(file))]
 
 
 def is_url(text):
@@ -36,21 +45,22 @@ def txt_rows(file):
     """One URL per line; blank lines are no rows."""
     for number, line in enumerate(file, 1):
         if line.strip(BLANKS):
-            yield line, None, number
+            yield line, None, number, ()
 
 
-def csv_rows(file):
+def csv_rows(file, keep_cols):
     """A header, then one row per record, which may span lines; a record of another length is a bad row."""
     reader = csv.reader(file, strict=True)
     header = [name.strip() for name in next(reader)]
     url, caption = header.index("url"), header.index("caption") if "caption" in header else None
+    kept = [header.index(name) for name in keep_cols]
     before = reader.line_num
     for record in reader:
         line, before = before + 1, reader.line_num
         if not record:
             continue
         if len(record) != len(header):
-            yield None, None, line
+            yield None, None, line, ()
             continue
         text = record[caption] if caption is not None else ""
-        yield record[url], text if text.strip() else None, line
+        yield record[url], text if text.strip() else None, line, tuple(record[at] or None for at in kept)

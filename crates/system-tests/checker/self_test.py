@@ -1,10 +1,11 @@
 """Tests the checker: breaks a good dataset in many ways, and sees that each is found and named.
 
-Without arguments it makes small datasets of its own, in both formats. With `--list`, `--dataset`, `--format`,
-`--served` and `--expected`, as for `check_dataset.py`, it breaks copies of a real one.
+Without arguments it makes small datasets of its own, in all formats and layouts. With the arguments of
+`check_dataset.py` it breaks copies of a real one.
 """
 
 import argparse
+import hashlib
 import io
 import json
 import os
@@ -13,33 +14,38 @@ import sqlite3
 import sys
 import tarfile
 import tempfile
-import typing
 
+import PIL.Image
 import pyarrow
 import pyarrow.parquet
 
 import check_dataset
 import fixture
+import options as kinds
+import tables
 
 
-class Dataset(typing.NamedTuple):
-    """Where a dataset lies and what it is checked against."""
-
-    root: str
-    format: str
-    list_path: str
-    served: dict
-    expected: dict
-
-    def check(self, root=None):
-        """The faults of this dataset, or of a copy of it."""
-        served = check_dataset.Served(self.served)
-        return check_dataset.check(root or self.root, self.list_path, self.format, served, self.expected)[0]
+def faults(dataset, root=None):
+    """The faults of a dataset, or of a copy of it."""
+    return check_dataset.check(dataset._replace(root=root or dataset.root))[0]
 
 
 def ledgers(root):
     """The paths of all ledgers, in order."""
-    return [os.path.join(root, name) for name in sorted(os.listdir(root)) if name.endswith(".ledger.parquet")]
+    inside = os.path.join(root, "_ledger")
+    folder = inside if os.path.isdir(inside) else root
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".ledger.parquet")]
+
+
+def summary(root):
+    """The path of `dataset.json`."""
+    inside = os.path.join(root, "_ledger", "dataset.json")
+    return inside if os.path.exists(inside) else os.path.join(root, "dataset.json")
+
+
+def shards(root):
+    """The paths of all shards that are tables, in order."""
+    return [os.path.join(root, name) for name in sorted(os.listdir(root)) if name[5:] == ".parquet"]
 
 
 def rewrite(path, change):
@@ -90,15 +96,60 @@ def first_stored(path):
     return next(row for row in pyarrow.parquet.read_table(path).to_pylist() if row["status"] == "ok")
 
 
-def set_first(column, value):
-    """A change that sets a column of the first ok row; `value` makes the new one from the row."""
+def set_first(column, value, paths=ledgers, status="ok"):
+    """A change that sets a column of the first row of this status; `value` makes the new one from the row."""
 
     def change(rows):
-        row = next(row for row in rows if row["status"] == "ok")
+        row = next(row for row in rows if status in (None, row.get("status")))
         row[column] = value(row)
         return rows
 
-    return lambda root: rewrite(ledgers(root)[0], change)
+    return lambda root: rewrite(paths(root)[0], change)
+
+
+def set_bytes(value):
+    """A change that sets the bytes of the first stored image of a table."""
+
+    def damage(root):
+        name = tables.binary_columns(pyarrow.parquet.read_table(shards(root)[0]))[0]
+
+        def change(rows):
+            row = next(row for row in rows if row[name] is not None)
+            row[name] = value(row[name])
+            return rows
+
+        rewrite(shards(root)[0], change)
+
+    return damage
+
+
+def in_stats(root, change):
+    """Changes the first shard's statistics."""
+    name = sorted(name for name in os.listdir(root) if name.endswith("_stats.json"))[0]
+    in_file(os.path.join(root, name), change)
+
+
+def replace_image(change):
+    """A change that stores another image instead of the first: in the folder, and in the ledger as if it were right."""
+
+    def damage(root):
+        row = first_stored(ledgers(root)[0])
+        path = os.path.join(root, row["file"])
+        with PIL.Image.open(path) as image:
+            change(image).save(path, image.format, quality=90)
+        with open(path, "rb") as file:
+            data = file.read()
+        with PIL.Image.open(path) as image:
+            facts = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            facts |= {"width": image.size[0], "height": image.size[1]}
+
+        def update(rows):
+            next(other for other in rows if other["image"] == row["image"]).update(facts)
+            return rows
+
+        rewrite(ledgers(root)[0], update)
+
+    return damage
 
 
 def flip(path, at):
@@ -112,7 +163,11 @@ def flip(path, at):
 
 def in_json(root, change):
     """Changes `dataset.json`."""
-    path = os.path.join(root, "dataset.json")
+    in_file(summary(root), change)
+
+
+def in_file(path, change):
+    """Changes a file of JSON."""
     with open(path, encoding="utf-8") as file:
         summary = json.load(file)
     change(summary)
@@ -143,6 +198,9 @@ ANY = [
     ("number beyond the list", "wrong-number", set_first("image", lambda row: row["image"] + 10**9)),
     ("another URL", "wrong-row", set_first("url", lambda row: row["url"] + "?")),
     ("another caption", "wrong-row", set_first("caption", lambda row: "not this")),
+    ("another kept value", "wrong-row", set_first("license", lambda row: "all mine")),
+    ("another original hash", "wrong-bytes", set_first("original_sha256", lambda row: "0" * 64)),
+    ("no number of tries", "wrong-row", set_first("tries", lambda row: None)),
     ("another hash in the ledger", "wrong-bytes", set_first("sha256", lambda row: "0" * 64)),
     ("missing ledger", "missing-chunk", lambda r: os.remove(ledgers(r)[-1])),
     ("torn ledger", "missing-chunk", lambda r: cut(ledgers(r)[-1], 20)),
@@ -151,7 +209,9 @@ ANY = [
     ("extra file at the top", "extra-file", lambda r: write(r, "notes.txt")),
     ("half-written state", "extra-file", lambda r: write(r, "_ream/crawl.json.unfinished")),
     ("wrong summary", "summary", lambda r: in_json(r, lambda s: s.update(images_ok=s["images_ok"] + 1))),
-    ("missing summary", "summary", lambda r: os.remove(f"{r}/dataset.json")),
+    ("shard missing in the summary", "summary", lambda r: in_json(r, lambda s: s["shards"].pop())),
+    ("wrong file in the summary", "summary", lambda r: in_json(r, lambda s: s["shards"][0]["files"].append("x"))),
+    ("missing summary", "summary", lambda r: os.remove(summary(r))),
     ("chunk not completed", "not-completed", lambda r: sql(r, f"{CHUNK} SET status = 'pending' {FIRST}")),
     ("unpublished chunk", "unpublished", lambda r: sql(r, f"{CHUNK} SET unpublished = 1 {FIRST}")),
     ("gap between chunks", "cover", lambda r: sql(r, f"{CHUNK} SET first_image = 1 {FIRST}")),
@@ -166,7 +226,7 @@ FILES = [
     ("file cut short", "wrong-bytes", lambda r: cut(f"{r}/{first_stored(ledgers(r)[0])['file']}", 1)),
     ("extra file in a folder", "extra-file", lambda r: write(r, "00000/999999999.jpg")),
     ("missing folder", "missing-chunk", lambda r: shutil.rmtree(f"{r}/00000")),
-    ("file of another number", "wrong-number", set_first("format", lambda row: "tiff")),
+    ("file of another format", "wrong-number wrong-format wrong-bytes", set_first("format", lambda row: "tiff")),
 ]
 TARS = [
     ("torn tar", "torn-tar", lambda r: tear(tars(r)[0])),
@@ -180,21 +240,65 @@ TARS = [
     ("flipped byte", "wrong-bytes", lambda r: flip(tars(r)[0], 512 + 3)),
     ("flipped byte in a header", "torn-tar", lambda r: flip(tars(r)[0], 0)),
 ]
+TABLES = [
+    ("missing table", "missing-chunk", lambda r: os.remove(shards(r)[-1])),
+    ("torn table", "missing-chunk", lambda r: cut(shards(r)[0], 20)),
+    ("flipped byte", "wrong-bytes", set_bytes(lambda data: bytes([data[0] ^ 0xFF]) + data[1:])),
+    ("bytes cut short", "wrong-bytes", set_bytes(lambda data: data[:-1])),
+    ("missing bytes", "missing-file", set_bytes(lambda data: None)),
+]
+OUR_TABLES = [
+    ("missing row", "missing-file", lambda r: rewrite(shards(r)[0], lambda rows: rows[1:])),
+    ("doubled row", "doubled-row", lambda r: rewrite(shards(r)[0], lambda rows: rows[:1] + rows)),
+    ("another caption in the table", "wrong-row", set_first("caption", lambda row: "not this", shards, None)),
+    ("rows out of order", "order", lambda r: rewrite(shards(r)[0], lambda rows: rows[::-1])),
+]
+THEIRS = [
+    ("missing metadata", "missing-chunk", lambda r: os.remove(shards(r)[0])),
+    ("lost row of metadata", "lost-row", lambda r: rewrite(shards(r)[0], lambda rows: rows[1:])),
+    ("another key", "wrong-row", set_first("key", lambda row: "123", shards, "success")),
+    ("another status", "wrong-row", set_first("status", lambda row: "failed_to_resize", shards, "success")),
+    ("another original width", "wrong-row", set_first("original_width", lambda row: 1, shards, "success")),
+    ("another kept value in the metadata", "wrong-row", set_first("license", lambda row: "no", shards, "success")),
+    ("wrong count", "stats", lambda r: in_stats(r, lambda s: s.update(successes=s["successes"] + 1))),
+    ("wrong messages", "stats", lambda r: in_stats(r, lambda s: s["status_dict"].update(other=1))),
+    ("missing statistics", "stats", lambda r: os.remove(f"{r}/00000_stats.json")),
+    ("summary among the statistics", "extra-file", lambda r: write(r, "dataset.json", b"{}")),
+]
+RESIZED = [
+    ("other pixels", "wrong-pixels", replace_image(lambda image: image.point(lambda value: 255 - value))),
+    ("other size", "wrong-size", replace_image(lambda image: image.resize((image.size[0] + 2, image.size[1])))),
+    ("no image", "not-decodable", lambda r: write(r, first_stored(ledgers(r)[0])["file"])),
+    ("other format", "wrong-format", set_first("format", lambda row: "png")),
+    ("other original size", "wrong-size", set_first("original_width", lambda row: row["original_width"] + 1)),
+]
+# These need a column of the name `license`.
+KEPT = {"another kept value", "another kept value in the metadata"}
+
+
+def ways_for(options):
+    """What can be broken in a dataset of this kind."""
+    ways = ANY + {"files": FILES, "webdataset": TARS, "parquet": TABLES}[options.format]
+    ways = ways + (THEIRS if options.img2dataset else OUR_TABLES if options.format == "parquet" else [])
+    if options.transforms and options.format == "files" and not options.img2dataset:
+        ways = ways + RESIZED
+    return [way for way in ways if way[0] not in KEPT or "license" in options.keep_cols]
 
 
 def break_it(dataset, folder):
     """Breaks copies of a good dataset in every way; gives the number of ways, and those that went unnoticed."""
-    faults = dataset.check()
-    if faults.found:
-        return 0, [f"{dataset.format}: the good dataset has faults: {faults.found[:5]}"]
-    unnoticed, ways = [], ANY + (FILES if dataset.format == "files" else TARS)
-    for name, kinds, damage in ways:
+    name = os.path.basename(dataset.root)
+    found = faults(dataset)
+    if found.found:
+        return 0, [f"{name}: the good dataset has faults: {found.found[:5]}"]
+    unnoticed, ways = [], ways_for(dataset.options)
+    for what, wanted, damage in ways:
         copy = os.path.join(folder, "broken")
         shutil.copytree(dataset.root, copy)
         damage(copy)
-        found = dataset.check(copy).kinds()
-        if not found & set(kinds.split()):
-            unnoticed.append(f"{dataset.format}: {name}: wanted {kinds}, found {sorted(found)}")
+        found = faults(dataset, copy).kinds()
+        if not found & set(wanted.split()):
+            unnoticed.append(f"{name}: {what}: wanted {wanted}, found {sorted(found)}")
         shutil.rmtree(copy)
     return len(ways), unnoticed
 
@@ -202,15 +306,10 @@ def break_it(dataset, folder):
 def main():
     """Breaks a given dataset, or its own."""
     parser = argparse.ArgumentParser(description="Tests the checker on broken datasets.")
-    for name in ("list", "dataset", "format", "served", "expected"):
-        parser.add_argument(f"--{name}")
+    kinds.add_arguments(parser, required=False)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        if args.dataset:
-            load = lambda path: json.load(open(path, encoding="utf-8"))
-            datasets = [Dataset(args.dataset, args.format, args.list, load(args.served), load(args.expected))]
-        else:
-            datasets = [Dataset(*fixture.make(folder, name)) for name in ("files", "webdataset")]
+        datasets = [kinds.dataset(args)] if args.dataset else [fixture.make(folder, kind) for kind in fixture.ALL]
         tried, unnoticed = 0, []
         for dataset in datasets:
             ways, missed = break_it(dataset, folder)

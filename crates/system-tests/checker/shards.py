@@ -8,7 +8,9 @@ import re
 import tarfile
 import typing
 
-import pyarrow.parquet
+import images
+import img2dataset_layout
+import tables
 
 BLOCK = 512
 EXTENSIONS = "jpg png gif webp bmp tiff svg avif heic jxl ico".split()
@@ -23,22 +25,22 @@ class Ledger(typing.NamedTuple):
     rows: list
 
 
-def names(output_format, chunk):
-    """What a chunk has in the dataset's folder."""
-    stem = f"{chunk.index:05}"
-    return [stem if output_format == "files" else f"{stem}.tar", f"{stem}.ledger.parquet"]
+class Source(typing.NamedTuple):
+    """What a dataset was made from, as far as shards have to know."""
+
+    options: object
+    chunk_size: int
+    has_captions: bool
+    # Gives the served file of a ledger row, or None if it is not known.
+    served: object
 
 
-def read_ledger(faults, dataset, chunk):
+def read_ledger(faults, dataset, chunk, options):
     """The ledger of a chunk, or None with a fault; its own numbers must be those of the chunk."""
-    name = f"{chunk.index:05}.ledger.parquet"
-    path = os.path.join(dataset, name)
-    if not os.path.exists(path):
-        return faults.add("missing-chunk", f"{name} is missing")
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except (OSError, ValueError) as error:
-        return faults.add("missing-chunk", f"{name} cannot be read: {error}")
+    name = options.ledger(chunk)
+    table = tables.read(faults, dataset, name)
+    if table is None:
+        return None
     rows = table.to_pylist()
     numbers = [row["image"] for row in rows]
     if numbers != list(range(chunk.first, chunk.last + 1)):
@@ -67,12 +69,23 @@ def check_somewhere(faults, dataset, chunk):
             faults.add("missing-chunk", f"{final} of completed chunk {chunk.index} is nowhere")
 
 
-def check(faults, dataset, output_format, ledger, rows):
+def check(faults, dataset, ledger, source):
     """The stored images are exactly those of the ledger, byte for byte."""
-    if output_format == "files":
-        check_folder(faults, dataset, ledger)
+    options, meta = source.options, {}
+    if options.img2dataset:
+        arguments = (options, source.chunk_size, source.has_captions)
+        meta = img2dataset_layout.check(faults, dataset, ledger, *arguments)
+    if options.format == "files":
+        found = check_folder(faults, dataset, ledger, source, meta)
+    elif options.format == "webdataset":
+        found = check_tar(faults, dataset, ledger, source, meta)
+    elif options.img2dataset:
+        found = img2dataset_layout.images(faults, dataset, ledger, options, source.chunk_size)
     else:
-        check_tar(faults, dataset, ledger, rows)
+        found = tables.images(faults, dataset, ledger, options)
+    for where, row, data in found:
+        check_image(faults, where, row, data)
+        images.check(faults, where, row, data, source.served(row), options)
 
 
 def check_image(faults, where, row, data):
@@ -83,19 +96,25 @@ def check_image(faults, where, row, data):
         faults.add("wrong-bytes", f"{where} has {len(data)} bytes, its ledger row says {row['bytes']}")
 
 
-def check_name(faults, where, row, name):
-    """A stored image is named after its number and its format."""
+def check_name(faults, where, row, name, chunk, source):
+    """A stored image is named after its number and its format, or has img2dataset's key."""
+    options = source.options
+    if options.img2dataset:
+        if name != f"{options.key(chunk, row, source.chunk_size)}.{options.extension}":
+            faults.add("wrong-number", f"{where} is the file of image {row['image']}")
+        return
     match = IMAGE_NAME.fullmatch(name)
     if match is None or match[1] != f"{row['image']:09}" or match[2] != row["format"]:
         faults.add("wrong-number", f"{where} is the file of image {row['image']}, format {row['format']}")
 
 
-def check_folder(faults, dataset, ledger):
+def check_folder(faults, dataset, ledger, source, meta):
     """A folder of files: every file once, no other."""
     stem = f"{ledger.chunk.index:05}"
     folder = os.path.join(dataset, stem)
     if not os.path.isdir(folder):
-        return faults.add("missing-chunk", f"the folder {stem} is missing")
+        faults.add("missing-chunk", f"the folder {stem} is missing")
+        return
     left = set(os.listdir(folder))
     for row in ledger.rows:
         if row["status"] != "ok" or row["file"] is None:
@@ -109,32 +128,50 @@ def check_folder(faults, dataset, ledger):
             faults.add(kind, f"{where} of image {row['image']} {what}")
             continue
         left.remove(name)
-        check_name(faults, where, row, name)
+        check_name(faults, where, row, name, ledger.chunk, source)
+        if source.options.img2dataset:
+            key, files = name.rpartition(".")[0], {}
+            for extension in ["json"] + ["txt"] * source.has_captions:
+                sidecar = f"{key}.{extension}"
+                if sidecar not in left:
+                    faults.add("missing-file", f"{stem}/{sidecar} is missing")
+                    continue
+                left.remove(sidecar)
+                with open(os.path.join(folder, sidecar), "rb") as file:
+                    files[extension] = file.read()
+            img2dataset_layout.check_sidecars(faults, stem, key, meta, row, files, source.has_captions)
         with open(os.path.join(folder, name), "rb") as file:
-            check_image(faults, where, row, file.read())
+            yield where, row, file.read()
     for name in sorted(left):
         faults.add("extra-file", f"{stem}/{name} has no ledger row")
-    return None
 
 
-def check_tar(faults, dataset, ledger, rows):
+def members_of(row, source):
+    """The members that an image has in a tar, in their order."""
+    stem = row["file"].rpartition(".")[0]
+    if source.options.img2dataset:
+        return sorted([row["file"], f"{stem}.json"] + [f"{stem}.txt"] * source.has_captions)
+    return [row["file"], f"{stem}.json"] + ([f"{stem}.txt"] if row["caption"] is not None else [])
+
+
+def check_tar(faults, dataset, ledger, source, meta):
     """A tar: image, metadata and caption of each image in order, and a proper end."""
     name = f"{ledger.chunk.index:05}.tar"
     path = os.path.join(dataset, name)
     if not os.path.exists(path):
-        return faults.add("missing-chunk", f"{name} is missing")
+        faults.add("missing-chunk", f"{name} is missing")
+        return
     members, whole = read_tar(faults, path, name)
     found = [member for member, _ in members]
     for member, count in collections.Counter(found).items():
         if count > 1:
             faults.add("doubled-row", f"{name} holds {member} {count} times")
-    wanted, images = [], {}
+    wanted, stored = [], {}
     for row in ledger.rows:
         if row["status"] == "ok" and row["file"] is not None:
-            stem = row["file"].rpartition(".")[0]
-            images[row["file"]] = row
-            wanted += [row["file"], f"{stem}.json"] + ([f"{stem}.txt"] if row["caption"] is not None else [])
-            check_name(faults, f"{row['file']} in {name}", row, row["file"])
+            stored[row["file"]] = row
+            wanted += members_of(row, source)
+            check_name(faults, f"{row['file']} in {name}", row, row["file"], ledger.chunk, source)
     for member in sorted(set(wanted) - set(found)):
         faults.add("missing-file", f"{member} is not in {name}")
     for member in sorted(set(found) - set(wanted)):
@@ -142,27 +179,32 @@ def check_tar(faults, dataset, ledger, rows):
     if whole and sorted(found) == sorted(wanted) and found != wanted:
         faults.add("order", f"the members of {name} are out of order")
     data = dict(members)
-    for member, row in images.items():
+    for member, row in stored.items():
         if member in data:
-            check_image(faults, f"{member} in {name}", row, data[member])
-            check_sidecars(faults, name, row, data)
-    return None
+            yield f"{member} in {name}", row, data[member]
+            stem = member.rpartition(".")[0]
+            files = {kind: data[f"{stem}.{kind}"] for kind in ("json", "txt") if f"{stem}.{kind}" in data}
+            if source.options.img2dataset:
+                img2dataset_layout.check_sidecars(faults, name, stem, meta, row, files, source.has_captions)
+            else:
+                check_sidecars(faults, name, stem, row, files)
 
 
-def check_sidecars(faults, name, row, data):
+def check_sidecars(faults, name, stem, row, files):
     """Metadata and caption beside an image."""
-    stem = row["file"].rpartition(".")[0]
-    if f"{stem}.txt" in data and data[f"{stem}.txt"] != (row["caption"] or "").encode():
+    if "txt" in files and files["txt"] != (row["caption"] or "").encode():
         faults.add("wrong-bytes", f"{stem}.txt in {name} is not the caption")
-    if f"{stem}.json" in data:
-        try:
-            meta = json.loads(data[f"{stem}.json"])
-        except ValueError as error:
-            return faults.add("wrong-bytes", f"{stem}.json in {name} is no JSON: {error}")
-        for key in ("image", "url", "caption", "width", "height", "format", "sha256"):
-            if meta.get(key) != row[key]:
-                faults.add("wrong-bytes", f"{stem}.json in {name} has {key} {meta.get(key)!r}, not {row[key]!r}")
-    return None
+    if "json" not in files:
+        return
+    try:
+        meta = json.loads(files["json"])
+    except ValueError as error:
+        faults.add("wrong-bytes", f"{stem}.json in {name} is no JSON: {error}")
+        return
+    needed = {"image", "url", "caption", "width", "height", "format", "sha256"}
+    for key in sorted(needed | set(meta)):
+        if key not in row or meta.get(key) != row[key]:
+            faults.add("wrong-bytes", f"{stem}.json in {name} has {key} {meta.get(key)!r}, not {row.get(key)!r}")
 
 
 def read_tar(faults, path, name):

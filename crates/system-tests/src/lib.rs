@@ -5,7 +5,9 @@
 
 pub mod checker;
 pub mod fault;
+pub mod hostile;
 pub mod killer;
+pub mod kind;
 pub mod packages;
 pub mod paths;
 pub mod process;

@@ -61,3 +61,8 @@ pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Op
         std::thread::sleep(LOOK_EVERY);
     }
 }
+
+/// Whether `REAM_FULL` asks for everything.
+pub fn is_full() -> bool {
+    std::env::var_os("REAM_FULL").is_some_and(|value| !value.is_empty() && value != "0")
+}

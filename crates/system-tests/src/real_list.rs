@@ -5,6 +5,7 @@ mod rows;
 
 use crate::fault::{Fault, Result, cannot};
 use crate::packages::unpacked;
+use crate::process::is_full;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ pub enum Size {
     Handful,
     /// One package of icons; below 2 MB to download.
     Tiny,
+    /// A few photos and some hundred icons; below 20 MB to download.
+    Mixed,
     /// Some photos and some icons, for every day; below 60 MB to download.
     Small,
     /// Everything; below 250 MB to download.
@@ -25,8 +28,7 @@ pub enum Size {
 impl Size {
     /// [`Size::Full`] where `REAM_FULL` asks for it, else [`Size::Small`].
     pub fn asked_for() -> Self {
-        let full = std::env::var_os("REAM_FULL").is_some_and(|value| !value.is_empty() && value != "0");
-        if full { Self::Full } else { Self::Small }
+        if is_full() { Self::Full } else { Self::Small }
     }
 
     /// Packages, and the most images to take of each.
@@ -34,6 +36,12 @@ impl Size {
         match self {
             Self::Handful => &[("tango-icon-theme", 120)],
             Self::Tiny => &[("tango-icon-theme", 1_072)],
+            Self::Mixed => &[
+                ("lomiri-wallpapers-16.04", 8),
+                ("propaganda-debian", 40),
+                ("tango-icon-theme", 150),
+                ("faenza-icon-theme", 150),
+            ],
             Self::Small => &[
                 ("lomiri-wallpapers-16.04", 100),
                 ("lomiri-wallpapers-20.04", 100),

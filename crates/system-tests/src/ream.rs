@@ -2,7 +2,7 @@
 
 use crate::fault::{Fault, Result, cannot};
 use crate::paths::{scratch, target_and_profile, workspace};
-use crate::process::{run, signal, tethered, until};
+use crate::process::{output, signal, tethered, until};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
@@ -11,6 +11,9 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// Names a binary that is there already, instead of one that is built.
+pub const BINARY_VARIABLE: &str = "SYSTEM_TESTS_REAM";
 
 /// The `ream` binary, built with the profile of the running test.
 ///
@@ -23,11 +26,20 @@ pub fn binary() -> Result<&'static Path> {
 }
 
 fn build() -> Result<PathBuf> {
+    if let Some(built) = std::env::var_os(BINARY_VARIABLE) {
+        return Ok(built.into());
+    }
     let (target, profile) = target_and_profile()?;
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(workspace()).args(["build", "--package", "ream-cli", "--bin", "ream", "--quiet"]);
-    cargo.args(["--message-format", "json", "--profile", &profile]).arg("--target-dir").arg(target);
-    let output = run(&mut cargo)?;
+    cargo
+        .args(["--message-format", "json-render-diagnostics", "--profile", &profile])
+        .arg("--target-dir")
+        .arg(target);
+    let output = output(&mut cargo)?;
+    if !output.status.success() {
+        return Err(Fault::new(format!("ream is not built:\n{}", String::from_utf8_lossy(&output.stderr))));
+    }
     let executable = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let is_ream = message["target"]["name"] == "ream" && message["target"]["kind"][0] == "bin";
@@ -41,19 +53,27 @@ fn build() -> Result<PathBuf> {
 #[derive(Debug, Clone)]
 pub struct Ream {
     args: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Ream {
     /// `ream ARGS…`.
     pub fn new<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> Self {
-        Self { args: args.into_iter().map(Into::into).collect() }
+        Self { args: args.into_iter().map(Into::into).collect(), environment: Vec::new() }
     }
 
     /// `ream crawl LIST --out DIR --format FORMAT`, from a site on loopback.
     pub fn crawl(list: &Path, out: &Path, format: &str) -> Self {
         let mut args: Vec<OsString> = vec!["crawl".into(), list.into(), "--out".into(), out.into()];
         args.extend(["--format", format, "--allow-net", "127.0.0.0/8"].map(OsString::from));
-        Self { args }
+        Self::new(args)
+    }
+
+    /// The same with a variable in its environment.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
     }
 
     /// The same with further arguments.
@@ -78,6 +98,7 @@ impl Ream {
                 command.env_remove(name);
             }
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let child = command.spawn().map_err(cannot("start ream"))?;
         Ok(Running { child, folder, started: Instant::now() })
     }
@@ -106,6 +127,14 @@ impl Running {
     /// The system does not tell.
     pub fn has_ended(&mut self) -> Result<bool> {
         self.child.try_wait().map(|status| status.is_some()).map_err(cannot("look after ream"))
+    }
+
+    /// The most memory that it has had so far, in bytes; `None` once it is gone.
+    pub fn peak_memory_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib * 1024)
     }
 
     /// Sends it a signal; what Ctrl-C sends is `INT`.
@@ -146,7 +175,10 @@ impl Running {
             let bytes = std::fs::read(self.folder.path().join(name)).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
         };
+        let names = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
         Finished {
+            left_behind: names.filter(|name| name != "stdout" && name != "stderr").collect(),
             code: status.code(),
             signal: status.signal(),
             stdout: said("stdout"),
@@ -176,6 +208,8 @@ pub struct Finished {
     pub stderr: String,
     /// From its start to its end.
     pub took: Duration,
+    /// What it left in the folder that it was started in.
+    pub left_behind: Vec<String>,
 }
 
 impl Finished {

@@ -3,9 +3,9 @@
 
 use ream_system_tests::checker;
 use ream_system_tests::fault::Result;
+use ream_system_tests::kind::Kind;
 use ream_system_tests::paths::scratch;
 use ream_system_tests::real_list::{Pictures, Size};
-use ream_system_tests::ream::Ream;
 use ream_system_tests::site::{Pace, Site};
 use std::time::Duration;
 
@@ -22,12 +22,15 @@ fn damage_to_a_real_dataset_is_found() -> Result<()> {
     let pictures = Pictures::collect(Size::Handful, &web_root)?;
     let site = Site::start(&web_root, Pace::default())?;
     let list = pictures.list(&site.base_url(), folder.path())?;
-    for format in ["files", "webdataset"] {
+    for format in ["files", "webdataset", "parquet"] {
         let dataset = folder.path().join(format);
-        let crawl = Ream::crawl(&list.path, &dataset, format).with(["--chunk-size", "50"]);
-        crawl.run(Duration::from_secs(120))?.expect_code(0)?;
-        println!("{}", checker::check(&list, &dataset, format, false)?);
-        println!("{}", checker::self_test_on(&list, &dataset, format)?);
+        let kind = Kind::kept(format);
+        kind.crawl(&list, &dataset)
+            .with(["--chunk-size", "50"])
+            .run(Duration::from_secs(120))?
+            .expect_code(0)?;
+        println!("{}", kind.check(&list, &dataset).run()?);
+        println!("{}", kind.check(&list, &dataset).self_test()?);
     }
     Ok(())
 }

@@ -4,11 +4,23 @@
 //! [`inspect`] reads the header only and is cheap; it says what [`transform`] will cost in memory, so that the caller
 //! can wait for that memory before anything is decoded.
 
+pub mod color;
+mod decode;
+mod encode;
+mod exif;
+mod filter;
+mod guard;
 mod inspect;
+mod orient;
+mod pixels;
+mod plan;
+mod resize;
 mod settings;
 pub mod sniff;
 mod transform;
+mod work;
 
+pub use exif::{MAX_EXIF_JSON_BYTES, exif_json};
 pub use inspect::{Inspected, Refusal, inspect};
 pub use settings::{EncodeFormat, ResizeMode, TransformSettings};
 pub use sniff::{ImageFormat, ImageInfo, sniff};

@@ -1,30 +1,94 @@
 //! What is to be done to images, and which are left out.
 
-/// How an image is brought to [`TransformSettings::image_size`]; the names are img2dataset's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ResizeMode {
-    /// The pixels stay as they are.
-    #[default]
-    No,
-    /// The longer side becomes the size, the rest is filled with white: a square.
-    Border,
-    /// The shorter side becomes the size.
-    KeepRatio,
-    /// The longer side becomes the size.
-    KeepRatioLargest,
-    /// The shorter side becomes the size, and the middle is cut out: a square.
-    CenterCrop,
+use crate::sniff::ImageFormat;
+use ream_core::error::Validation;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! named {
+    ($(#[$doc:meta])* $field:literal, $Name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        pub enum $Name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+ }
+
+        impl $Name {
+            /// Every one, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name in settings and on the command line.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl fmt::Display for $Name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $Name {
+            type Err = ream_core::Error;
+
+            fn from_str(name: &str) -> Result<Self, Self::Err> {
+                let found = Self::ALL.iter().copied().find(|value| value.as_str() == name);
+                found.ok_or_else(|| {
+                    ream_core::Error::invalid($field, format!("{name:?}"), [$($text),+].join(", "))
+                })
+            }
+        }
+    };
 }
 
-/// What stored images are encoded as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EncodeFormat {
-    /// JPEG.
-    Jpg,
-    /// PNG.
-    Png,
-    /// WebP.
-    Webp,
+named! {
+    /// How an image is brought to [`TransformSettings::image_size`]; the names are img2dataset's.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    "resize_mode", ResizeMode {
+        /// The pixels stay as they are.
+        #[default]
+        No = "no",
+        /// The longer side becomes the size, the rest is filled with white: a square.
+        Border = "border",
+        /// The shorter side becomes the size.
+        KeepRatio = "keep_ratio",
+        /// The longer side becomes the size.
+        KeepRatioLargest = "keep_ratio_largest",
+        /// The shorter side becomes the size, and the middle is cut out: a square.
+        CenterCrop = "center_crop",
+    }
+}
+
+named! {
+    /// What stored images are encoded as; the names are img2dataset's.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    "encode_format", EncodeFormat {
+        /// JPEG, without alpha.
+        Jpg = "jpg",
+        /// PNG.
+        Png = "png",
+        /// WebP, lossy.
+        Webp = "webp",
+    }
+}
+
+impl EncodeFormat {
+    /// The format of the stored file.
+    pub const fn image_format(self) -> ImageFormat {
+        match self {
+            Self::Jpg => ImageFormat::Jpeg,
+            Self::Png => ImageFormat::Png,
+            Self::Webp => ImageFormat::Webp,
+        }
+    }
+
+    /// The longest side that the format can express, in pixels.
+    pub(crate) const fn max_side(self) -> u32 {
+        match self {
+            Self::Jpg => 65_535,
+            Self::Png => 0x7FFF_FFFF,
+            Self::Webp => 16_383,
+        }
+    }
 }
 
 /// What is done to each image. The default keeps every image byte by byte as it came.
@@ -75,3 +139,36 @@ impl Default for TransformSettings {
         }
     }
 }
+
+impl TransformSettings {
+    /// What images are encoded as, if they are.
+    pub fn encode_as(&self) -> EncodeFormat {
+        self.encode_format.unwrap_or(EncodeFormat::Jpg)
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ream_core::Error::Validation`], with the fields' names and what is allowed.
+    pub fn validate(&self) -> ream_core::Result<()> {
+        let mut faults = Validation::default();
+        let size = self.image_size;
+        faults.check((1..=16_384).contains(&size), "image_size", size, "1 to 16384 pixels");
+        let (quality, allowed) = (
+            self.encode_quality,
+            if self.encode_format == Some(EncodeFormat::Png) { 0..=9 } else { 1..=100 },
+        );
+        let words = format!("{} to {} for {}", allowed.start(), allowed.end(), self.encode_as());
+        faults.check(allowed.contains(&quality), "encode_quality", quality, words);
+        let ratio = self.max_aspect_ratio.unwrap_or(1.0);
+        faults.check(ratio >= 1.0, "max_aspect_ratio", ratio, "1 or more");
+        faults.check(self.max_image_area != Some(0), "max_image_area", 0, "1 pixel or more");
+        faults.check(self.max_pixels > 0, "max_pixels", 0, "1 or more");
+        faults.check(self.max_side > 0, "max_side", 0, "1 pixel or more");
+        faults.check(self.max_work_bytes > 0, "max_work_bytes", 0, "1 or more");
+        faults.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

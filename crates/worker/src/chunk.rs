@@ -1,20 +1,20 @@
-//! One chunk of images: read its rows, fetch them side by side, hand them in order to `pack.rs`.
+//! One chunk of images: read its rows, make them ready side by side, hand them in order to `pack.rs`.
 
 use crate::claim::ChunkProcessor;
-use crate::image::ImagePipeline;
-use crate::pack::{FetchedRow, pack};
+use crate::image::{ImagePipeline, Prepared};
+use crate::pack::{PreparedRow, pack};
 use crate::progress::ProgressCell;
+use crate::spool::Spool;
 use crate::tally::Tally;
 use futures::future::BoxFuture;
 use ream::{ChunkState, ClaimedChunk, ImageRange, JobChunk, JobChunkRepository, Outcome};
-use ream_dataset::{ListRow, OutputFormat, PartsReader, Staging, publish};
-use std::collections::VecDeque;
+use ream_dataset::{ListRow, OutputOptions, PartsReader, Staging, publish};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Fetched images that wait for the packing thread, per chunk.
+/// Images that wait for the packing thread, per chunk.
 const PACK_QUEUE_IMAGES: usize = 8;
 
 /// Where rows come from and images go to.
@@ -23,14 +23,10 @@ pub struct ImageChunks {
     pub dataset: PathBuf,
     /// The job's image list.
     pub list: PartsReader,
-    /// The shape of the output.
-    pub format: OutputFormat,
+    /// The shape of the output, its names and metadata.
+    pub output: OutputOptions,
     /// Makes images ready to be stored.
     pub pipeline: ImagePipeline,
-    /// Fetches at the same time, all chunks together.
-    pub images_in_flight: usize,
-    /// The same number as permits; see [`ImageChunks::images_in_flight`].
-    pub slots: Arc<Semaphore>,
     /// Counts for the eye.
     pub tally: Tally,
     /// For noting what was published.
@@ -43,44 +39,29 @@ impl ImageChunks {
         let list = self.list.clone();
         let rows = blocking(move || list.read(range).map_err(|error| error.to_string())).await?;
         let (sender, receiver) = mpsc::channel(PACK_QUEUE_IMAGES);
-        let (dataset, format) = (self.dataset.clone(), self.format);
-        let packing = blocking(move || pack(&dataset, format, &claimed, range.images(), receiver));
-        let fetching = self.fetch_in_order(range, rows, sender, progress);
-        futures::future::join(fetching, packing).await.1
+        let (dataset, output) = (self.dataset.clone(), self.output.clone());
+        let packing = blocking(move || pack(&dataset, &output, &claimed, range.images(), receiver));
+        let preparing = self.prepare_in_order(range, rows, sender, progress);
+        futures::future::join(preparing, packing).await.1
     }
 
-    /// Fetches side by side, and sends on in order, so that the output has the same bytes whatever arrives first.
-    ///
-    /// Each fetch has its slot before it takes its place in the order of the memory budget, and both are taken in the
-    /// order of the images. So the oldest fetch of all is always at work or next to be packed, and never waits for
-    /// younger ones.
-    async fn fetch_in_order(
+    /// Makes all images ready side by side, and sends them on in order, so that the output has the same bytes whatever
+    /// arrives first. They are begun in the order of their numbers, which is their place in the order of memory.
+    async fn prepare_in_order(
         &self,
         range: ImageRange,
         rows: Vec<ListRow>,
-        packing: mpsc::Sender<FetchedRow>,
+        packing: mpsc::Sender<PreparedRow>,
         progress: ProgressCell,
     ) {
-        let mut rows = range.iter().zip(rows).peekable();
-        let mut in_flight: VecDeque<AbortOnDropHandle<FetchedRow>> = VecDeque::new();
-        loop {
-            let more = rows.peek().is_some() && in_flight.len() < self.images_in_flight;
-            let fetched = tokio::select! {
-                slot = self.slots.clone().acquire_owned(), if more => {
-                    // The semaphore is never closed.
-                    if let (Some((number, row)), Ok(slot)) = (rows.next(), slot) {
-                        in_flight.push_back(self.spawn_fetch(number, row, slot));
-                    }
-                    continue;
-                }
-                Some(fetched) = next(&mut in_flight) => fetched,
-                else => return,
-            };
-            let Some(image) = fetched else {
-                // A fetch that panicked: the packing misses an image and fails the chunk.
-                return;
-            };
-            let bytes = image.result.as_ref().map_or(0, |fetched| fetched.bytes.len() as u64);
+        let spool = Spool::new(&self.dataset);
+        let begin = |(number, row)| self.begin(number, row, spool.clone());
+        let images: Vec<_> = range.iter().zip(rows).map(begin).collect();
+        progress.set_begun();
+        for image in images {
+            // An image that panicked: the packing misses it and fails the chunk.
+            let Ok(image) = image.await else { return };
+            let bytes = image.result.as_ref().map_or(0, Prepared::len);
             if packing.send(image).await.is_err() {
                 // The packing has ended early and tells why.
                 return;
@@ -89,32 +70,22 @@ impl ImageChunks {
         }
     }
 
-    fn spawn_fetch(
-        &self,
-        number: u64,
-        row: ListRow,
-        slot: OwnedSemaphorePermit,
-    ) -> AbortOnDropHandle<FetchedRow> {
-        let fetching = self.pipeline.prepare(&row);
+    fn begin(&self, number: u64, row: ListRow, spool: Spool) -> AbortOnDropHandle<PreparedRow> {
+        let preparing = self.pipeline.prepare(&row);
         let tally = self.tally.clone();
         // A task of its own goes on while its chunk waits for the packing.
         AbortOnDropHandle::new(tokio::spawn(async move {
-            let result = fetching.await;
-            drop(slot);
-            match &result {
-                Ok(fetched) => tally.count_ok(fetched.bytes.len() as u64),
+            let mut result = preparing.await;
+            match &mut result {
+                Ok(prepared) => {
+                    tally.count_ok(prepared.len());
+                    prepared.make_room(&spool).await;
+                }
                 Err(error) => tally.count_failed(error.class),
             }
-            FetchedRow { number, row, result }
+            PreparedRow { number, row, result }
         }))
     }
-}
-
-/// The oldest fetch's end: `None` without any, `Some(None)` when it panicked.
-async fn next(in_flight: &mut VecDeque<AbortOnDropHandle<FetchedRow>>) -> Option<Option<FetchedRow>> {
-    let fetched = in_flight.front_mut()?.await.ok();
-    in_flight.pop_front();
-    Some(fetched)
 }
 
 impl ChunkProcessor for ImageChunks {
@@ -124,6 +95,10 @@ impl ChunkProcessor for ImageChunks {
         progress: ProgressCell,
     ) -> BoxFuture<'_, Result<Outcome, String>> {
         Box::pin(self.work(claimed, progress))
+    }
+
+    fn room(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.pipeline.room())
     }
 
     fn discard(&self, claimed: &ClaimedChunk) {

@@ -1,10 +1,12 @@
-//! The claim loop: takes as many chunks as there are free slots, keeps their leases alive, and reports their ends.
+//! The claim loop: takes chunks as long as there is something idle to work on them, keeps their leases alive, and
+//! reports their ends.
 //!
 //! It knows nothing of images: what is done with a chunk is a [`ChunkProcessor`].
 
 use crate::lease::{HolderEnd, hold};
-use crate::progress::ProgressCell;
+use crate::progress::{Begun, ProgressCell};
 use crate::shutdown::StopSignal;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ream::{
     ClaimRequest, ClaimedChunk, Completion, CrawlJobStatus, Error, Executor, JobChunkingService, JobId,
@@ -30,6 +32,12 @@ pub trait ChunkProcessor: Send + Sync + 'static {
         progress: ProgressCell,
     ) -> BoxFuture<'_, Result<Outcome, String>>;
 
+    /// Waits until another chunk would find something idle to work on it. A chunk more in flight than that would only
+    /// be held from other workers, and be worked on again after a stop.
+    fn room(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Cleans up after an attempt that came to nothing.
     fn discard(&self, claimed: &ClaimedChunk);
 
@@ -42,7 +50,7 @@ pub trait ChunkProcessor: Send + Sync + 'static {
 pub struct WorkerConfig {
     /// Name and incarnation: unique among all workers, now and before.
     pub task_id: TaskId,
-    /// Chunks worked on at the same time, 1 to 1,000.
+    /// The most chunks worked on at the same time, 1 to 1,000.
     pub chunks_in_flight: u32,
     /// Only this job; the worker ends with it. Without one it goes on until stopped.
     pub job_id: Option<JobId>,
@@ -79,7 +87,7 @@ impl Worker {
     /// # Errors
     /// What makes work impossible: the job is gone, or the database refuses. A database out of reach is waited for.
     pub async fn run(&self, mut stop: StopSignal) -> Result<WorkerEnd> {
-        let mut chunks: JoinSet<()> = JoinSet::new();
+        let mut in_flight = InFlight::default();
         let mut wake_ups = self.service.repository().wake_ups();
         let end = loop {
             if stop.is_stopped() {
@@ -87,7 +95,7 @@ impl Worker {
             }
             // Seen before looking, so that a wake-up between looking and waiting is not missed.
             wake_ups.mark_unchanged();
-            let pause = match self.fill(&mut chunks, &stop).await {
+            let pause = match self.fill(&mut in_flight, &stop).await {
                 Ok(Some(status)) => break Ok(WorkerEnd::JobEnded(status)),
                 Ok(None) => POLL_INTERVAL,
                 Err(error) if error.is_unavailable() => {
@@ -96,47 +104,72 @@ impl Worker {
                 }
                 Err(error) => break Err(error),
             };
+            let InFlight { chunks, more, latest } = &mut in_flight;
             tokio::select! {
                 () = stop.stopped() => {}
                 _ = chunks.join_next(), if !chunks.is_empty() => {}
+                () = self.room(latest.clone()), if *more => {}
                 _ = wake_ups.changed() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         };
         // Each chunk's task hears the stop signal itself and gives its lease back; after an error nobody said stop.
         if end.is_err() {
-            chunks.abort_all();
+            in_flight.chunks.abort_all();
         }
-        while chunks.join_next().await.is_some() {}
+        while in_flight.chunks.join_next().await.is_some() {}
         end
     }
 
-    /// Claims for the free slots. Answers the job's status once it has ended and nothing is in flight.
-    async fn fill(&self, chunks: &mut JoinSet<()>, stop: &StopSignal) -> Result<Option<CrawlJobStatus>> {
-        while chunks.try_join_next().is_some() {}
-        let free = self.config.chunks_in_flight.saturating_sub(chunks.len() as u32);
-        if free == 0 {
-            return Ok(None);
-        }
-        let mut request = ClaimRequest::new(self.config.task_id.clone(), free);
-        request.job_id = self.config.job_id;
-        request.executor = Some(Executor::Ream);
-        let asked_at = Instant::now();
-        let claimed = self.service.claim(request).await?;
-        let nothing = claimed.is_empty();
-        for claimed in claimed {
+    /// Claims one chunk after another while there is room. Answers the job's status once it has ended and nothing is in
+    /// flight.
+    async fn fill(&self, in_flight: &mut InFlight, stop: &StopSignal) -> Result<Option<CrawlJobStatus>> {
+        loop {
+            while in_flight.chunks.try_join_next().is_some() {}
+            let taken = in_flight.chunks.len() as u32;
+            in_flight.more = taken > 0 && taken < self.config.chunks_in_flight;
+            let room = match taken {
+                0 => true,
+                _ => in_flight.more && self.room(in_flight.latest.clone()).now_or_never().is_some(),
+            };
+            if !room {
+                return Ok(None);
+            }
+            let Some((claimed, asked_at)) = self.claim_one().await? else {
+                // Claiming again makes sense after a wake-up or a pause only.
+                in_flight.more = false;
+                return match self.config.job_id {
+                    Some(job_id) if taken == 0 => self.ended(job_id).await,
+                    _ => Ok(None),
+                };
+            };
+            let progress = ProgressCell::default();
+            in_flight.latest = Some(progress.begun());
             let attempt = Attempt {
                 service: self.service.clone(),
                 processor: self.processor.clone(),
                 claimed: Arc::new(claimed),
+                progress,
                 asked_at,
             };
-            chunks.spawn(attempt.run(stop.clone()));
+            in_flight.chunks.spawn(attempt.run(stop.clone()));
         }
-        match self.config.job_id {
-            Some(job_id) if nothing && chunks.is_empty() => self.ended(job_id).await,
-            _ => Ok(None),
+    }
+
+    async fn claim_one(&self) -> Result<Option<(ClaimedChunk, Instant)>> {
+        let mut request = ClaimRequest::new(self.config.task_id.clone(), 1);
+        request.job_id = self.config.job_id;
+        request.executor = Some(Executor::Ream);
+        let asked_at = Instant::now();
+        Ok(self.service.claim(request).await?.pop().map(|claimed| (claimed, asked_at)))
+    }
+
+    /// Room is asked for after the latest chunk has taken what it needs.
+    async fn room(&self, latest: Option<Begun>) {
+        if let Some(latest) = latest {
+            latest.wait().await;
         }
+        self.processor.room().await;
     }
 
     async fn ended(&self, job_id: JobId) -> Result<Option<CrawlJobStatus>> {
@@ -147,24 +180,35 @@ impl Worker {
     }
 }
 
+/// The chunks in work.
+#[derive(Default)]
+struct InFlight {
+    chunks: JoinSet<()>,
+    /// Whether more may be taken once there is room.
+    more: bool,
+    latest: Option<Begun>,
+}
+
 /// One attempt at one chunk.
 struct Attempt {
     service: JobChunkingService,
     processor: Arc<dyn ChunkProcessor>,
     claimed: Arc<ClaimedChunk>,
+    progress: ProgressCell,
     asked_at: Instant,
 }
 
 impl Attempt {
     async fn run(self, mut stop: StopSignal) {
-        let progress = ProgressCell::default();
+        let progress = &self.progress;
         let end = tokio::select! {
             // Work that is done counts, even if stop was said in the same moment.
             biased;
             result = self.processor.process(self.claimed.clone(), progress.clone()) => Ok(result),
-            end = hold(&self.service, &self.claimed, self.asked_at, &progress) => Err(end),
+            end = hold(&self.service, &self.claimed, self.asked_at, progress) => Err(end),
             () = stop.stopped() => Err(HolderEnd::Asked("the worker stops")),
         };
+        progress.set_begun();
         let chunk_id = self.claimed.chunk.id;
         match end {
             Ok(Ok(outcome)) => self.complete(outcome, &stop).await,

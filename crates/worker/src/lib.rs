@@ -8,4 +8,5 @@ mod lease;
 mod pack;
 pub mod progress;
 pub mod shutdown;
+mod spool;
 pub mod tally;

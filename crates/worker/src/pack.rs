@@ -1,16 +1,18 @@
 //! The last steps of a chunk, on a thread of its own: hash, store, account.
 
 use crate::image::{ImageError, Prepared};
+use bytes::Bytes;
 use ream::{ClaimedChunk, Outcome};
-use ream_dataset::ledger::{ledger_name, write_ledger};
-use ream_dataset::{ImageStatus, LedgerRow, ListRow, OutputFormat, Staging, StoredImage, hex, open_sink};
+use ream_dataset::{
+    ImageStatus, LedgerRow, LedgerWriter, ListRow, OutputOptions, Sink, Staging, StoredImage, hex, open_sink,
+};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
-/// One image after its fetch.
-pub(crate) struct FetchedRow {
+/// One image, ready to be stored or failed.
+pub(crate) struct PreparedRow {
     pub(crate) number: u64,
     pub(crate) row: ListRow,
     pub(crate) result: Result<Prepared, ImageError>,
@@ -23,14 +25,14 @@ pub(crate) struct FetchedRow {
 /// What makes work on the chunk impossible, such as a full disk, in words.
 pub(crate) fn pack(
     dataset: &Path,
-    format: OutputFormat,
+    output: &OutputOptions,
     claimed: &ClaimedChunk,
     expected: u64,
-    images: mpsc::Receiver<FetchedRow>,
+    images: mpsc::Receiver<PreparedRow>,
 ) -> Result<Outcome, String> {
     let staging =
         Staging::create(dataset, claimed.chunk.id, claimed.chunk.attempt).map_err(|e| e.to_string())?;
-    let packed = pack_into(&staging, dataset, format, claimed, expected, images);
+    let packed = pack_into(&staging, dataset, output, claimed, expected, images);
     if packed.is_err() {
         // Only here is it sure that nothing writes into the folder any more. What is left goes with the next sweep.
         let _ = staging.discard();
@@ -41,96 +43,111 @@ pub(crate) fn pack(
 fn pack_into(
     staging: &Staging,
     dataset: &Path,
-    format: OutputFormat,
+    output: &OutputOptions,
     claimed: &ClaimedChunk,
     expected: u64,
-    mut images: mpsc::Receiver<FetchedRow>,
+    mut images: mpsc::Receiver<PreparedRow>,
 ) -> Result<Outcome, String> {
     let started = Instant::now();
-    let chunk = &claimed.chunk;
-    let mut sink =
-        open_sink(format, &staging.path(), chunk.chunk_index).map_err(|e| cannot_store(dataset, &e))?;
-    let mut ledger = Vec::new();
-    let mut outcome = Outcome::default();
+    let mut packing = Packing::begin(staging, dataset, output, claimed.chunk.chunk_index)?;
     while let Some(image) = images.blocking_recv() {
-        let mut account = account(&image);
-        match &image.result {
-            Ok(prepared) => {
-                let sha256 = hex(&Sha256::digest(&prepared.bytes));
-                let metadata = serde_json::json!({
-                    "image": image.number,
-                    "url": image.row.url,
-                    "caption": image.row.caption,
-                    "width": prepared.stored.width,
-                    "height": prepared.stored.height,
-                    "format": prepared.stored.format.extension(),
-                    "sha256": sha256,
-                });
-                let stored = StoredImage {
-                    number: image.number,
-                    bytes: &prepared.bytes,
-                    extension: prepared.stored.format.extension(),
-                    caption: image.row.caption.as_deref(),
-                    metadata: &metadata,
-                };
-                account.file = Some(sink.append(&stored).map_err(|e| cannot_store(dataset, &e))?);
-                account.sha256 = Some(sha256);
-                outcome.images_ok += 1;
-                outcome.bytes += prepared.bytes.len() as u64;
-            }
-            Err(error) => *outcome.images_failed.entry(error.class).or_default() += 1,
-        }
-        ledger.push(account);
+        packing.add(image)?;
     }
-    if ledger.len() as u64 != expected {
-        return Err(format!("stopped after {} of {expected} images", ledger.len()));
+    if packing.images != expected {
+        return Err(format!("stopped after {} of {expected} images", packing.images));
     }
-    let mut names = sink.finish().map_err(|e| cannot_store(dataset, &e))?;
-    let ledger_name = ledger_name(chunk.chunk_index);
-    write_ledger(&staging.path().join(&ledger_name), &ledger).map_err(|e| e.to_string())?;
-    names.push(ledger_name);
+    let (names, mut outcome) = packing.finish()?;
     outcome.outputs = staging.seal(&names).map_err(|e| e.to_string())?;
     outcome.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(outcome)
 }
 
-fn account(image: &FetchedRow) -> LedgerRow {
-    let mut row = LedgerRow {
-        image: image.number,
-        url: image.row.url.clone(),
-        caption: image.row.caption.clone(),
-        status: ImageStatus::Ok,
-        error_class: None,
-        error_message: None,
-        http_status: None,
-        bytes: None,
-        width: None,
-        height: None,
-        format: None,
-        sha256: None,
-        file: None,
-        fetch_ms: None,
-        source_file: image.row.source_file.clone(),
-        source_line: image.row.source_line,
-    };
-    match &image.result {
-        Ok(prepared) => {
-            row.http_status = Some(prepared.http_status);
-            row.bytes = Some(prepared.bytes.len() as u64);
-            row.width = prepared.stored.width;
-            row.height = prepared.stored.height;
-            row.format = Some(prepared.stored.format.extension().to_owned());
-            row.fetch_ms = Some(prepared.fetch_ms);
-        }
-        Err(error) => {
-            row.status = ImageStatus::Failed;
-            row.error_class = Some(error.class);
-            row.error_message = Some(error.message.clone());
-            row.http_status = error.http_status;
-            row.fetch_ms = Some(error.fetch_ms);
-        }
+/// A chunk's output while it is written.
+struct Packing<'a> {
+    dataset: &'a Path,
+    sink: Box<dyn Sink>,
+    ledger: LedgerWriter,
+    ledger_name: String,
+    images: u64,
+    outcome: Outcome,
+}
+
+impl<'a> Packing<'a> {
+    fn begin(
+        staging: &Staging,
+        dataset: &'a Path,
+        output: &OutputOptions,
+        chunk_index: u64,
+    ) -> Result<Self, String> {
+        let path = staging.path();
+        let sink = open_sink(output, &path, chunk_index).map_err(|e| cannot_store(dataset, &e))?;
+        let ledger_name = output.ledger_name(chunk_index);
+        let ledger =
+            LedgerWriter::create(&path.join(&ledger_name), &output.kept).map_err(|e| e.to_string())?;
+        Ok(Self { dataset, sink, ledger, ledger_name, images: 0, outcome: Outcome::default() })
     }
-    row
+
+    fn add(&mut self, image: PreparedRow) -> Result<(), String> {
+        let mut row = LedgerRow::of_list(image.number, image.row);
+        let stored = match &image.result {
+            Ok(prepared) => {
+                let bytes = prepared.bytes().map_err(|e| cannot_store(self.dataset, &e))?;
+                let stored = account_prepared(&mut row, prepared, &bytes);
+                self.outcome.images_ok += 1;
+                self.outcome.bytes += bytes.len() as u64;
+                self.sink.append(&row, Some(stored))
+            }
+            Err(error) => {
+                account_failed(&mut row, error);
+                *self.outcome.images_failed.entry(error.class).or_default() += 1;
+                self.sink.append(&row, None)
+            }
+        };
+        row.file = stored.map_err(|e| cannot_store(self.dataset, &e))?;
+        self.images += 1;
+        self.ledger.push(row).map_err(|e| e.to_string())
+    }
+
+    fn finish(self) -> Result<(Vec<String>, Outcome), String> {
+        let mut names = self.sink.finish().map_err(|e| cannot_store(self.dataset, &e))?;
+        self.ledger.finish().map_err(|e| e.to_string())?;
+        names.push(self.ledger_name);
+        Ok((names, self.outcome))
+    }
+}
+
+/// Gives the image to be stored.
+fn account_prepared<'p>(row: &mut LedgerRow, prepared: &'p Prepared, bytes: &'p Bytes) -> StoredImage<'p> {
+    let Prepared { stored, original, fetch, transform_ms, .. } = prepared;
+    row.http_status = Some(fetch.http_status);
+    row.final_url = Some(fetch.final_url.clone());
+    row.etag.clone_from(&fetch.etag);
+    row.last_modified.clone_from(&fetch.last_modified);
+    row.tries = Some(fetch.tries);
+    row.fetch_ms = Some(fetch.fetch_ms);
+    row.transform_ms = Some(*transform_ms);
+    row.original_bytes = Some(original.bytes);
+    row.original_width = original.info.width;
+    row.original_height = original.info.height;
+    row.original_format = Some(original.info.format.extension().to_owned());
+    let sha256 = prepared.sha256.clone().unwrap_or_else(|| hex(&Sha256::digest(bytes)));
+    row.original_sha256 = Some(original.sha256.clone().unwrap_or_else(|| sha256.clone()));
+    row.sha256 = Some(sha256);
+    row.status = ImageStatus::Ok;
+    row.bytes = Some(bytes.len() as u64);
+    row.width = stored.width;
+    row.height = stored.height;
+    row.format = Some(stored.format.extension().to_owned());
+    StoredImage { bytes, exif: original.exif.as_deref() }
+}
+
+fn account_failed(row: &mut LedgerRow, error: &ImageError) {
+    row.error_class = Some(error.class);
+    row.error_message = Some(error.message.clone());
+    row.http_status = error.http_status;
+    row.tries = Some(error.tries);
+    row.fetch_ms = Some(error.fetch_ms);
+    row.original_bytes = error.original_bytes;
 }
 
 fn cannot_store(dataset: &Path, error: &std::io::Error) -> String {

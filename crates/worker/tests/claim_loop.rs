@@ -61,6 +61,7 @@ impl ChunkProcessor for Pretended {
                 seen.most_in_flight = seen.most_in_flight.max(seen.in_flight);
             }
             let _in_flight = InFlight(self);
+            progress.set_begun();
             self.started.add_permits(1);
             self.permits.acquire().await.unwrap().forget();
             progress.image_done(10);

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 mod config;
 pub(crate) mod crawl;
 pub(crate) mod demo;
+pub(crate) mod failed;
 pub(crate) mod jobs;
 pub(crate) mod plan;
 pub(crate) mod verify;
@@ -35,6 +36,7 @@ pub(crate) async fn run(command: Command, cx: &Context<'_>) -> Result<Exit> {
     match command {
         Command::Demo(args) => demo::run(args, cx).await,
         Command::Crawl(args) => crawl::run(args, cx).await,
+        Command::Failed(args) => failed::run(args, cx).await,
         Command::Plan(args) => plan::run(args, cx).await,
         Command::Jobs(command) => jobs::run(command, cx).await,
         Command::Chunks(command) => chunks::run(command, cx).await,

@@ -1,11 +1,11 @@
 //! How `ream crawl` fetches.
 
-use super::{Layers, Row, Setting, number};
+use super::{Layers, Row, Setting, number, yes_or_no};
 use crate::failure::Result;
 use ream::Error;
 use ream_fetch::FetchConfig;
 use ream_fetch::address::{AddressPolicy, IpNet};
-use ream_worker::crawl::OutputFormat;
+use ream_worker::crawl::{Layout, OutputFormat};
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,19 +14,28 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Fetching")]
 pub(crate) struct CrawlFlags {
-    /// `files` (a folder per chunk) or `webdataset` (a tar per chunk) [default: files]
+    /// `files` (a folder per chunk), `webdataset` (a tar per chunk) or `parquet` [default: files]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<OutputFormat>,
+    /// Names, keys, metadata and statistics as img2dataset writes them
+    #[arg(long)]
+    pub(crate) img2dataset_layout: bool,
     /// A network that may be fetched from although it is not public; several with commas
     #[arg(long, value_name = "CIDR", value_parser = NetList::from_str)]
     pub(crate) allow_net: Option<NetList>,
     /// Images fetched at the same time, 1 to 4096 [default: 64]
     #[arg(long, value_name = "COUNT", value_parser = images_in_flight)]
     pub(crate) images_in_flight: Option<usize>,
-    /// Chunks worked on at the same time, 1 to 64 [default: 4]
+    /// Images fetched at the same time from one host, 1 to 256 [default: 8]
+    #[arg(long, value_name = "COUNT", value_parser = max_per_host)]
+    pub(crate) max_per_host: Option<usize>,
+    /// Images a second from one host, 0.001 to 10000 [default: no limit]
+    #[arg(long, value_name = "RATE", value_parser = host_rate)]
+    pub(crate) host_rate: Option<f64>,
+    /// The most chunks worked on at the same time, 1 to 64 [default: 32]
     #[arg(long, value_name = "COUNT", value_parser = chunks_in_flight)]
     pub(crate) chunks_in_flight: Option<u32>,
-    /// The longest time for one attempt at one image, in seconds, 1 to 3600 [default: 60]
+    /// The longest time for one try at one image, in seconds, 1 to 3600 [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = timeout_s)]
     pub(crate) timeout_s: Option<u64>,
     /// The largest file, in bytes, 1 to 201326592 (192 MiB) [default: 20971520]
@@ -85,6 +94,18 @@ fn chunks_in_flight(text: &str) -> ream::Result<u32> {
     within("chunks_in_flight", text, 64).map(|count| u32::try_from(count).unwrap_or(u32::MAX))
 }
 
+fn max_per_host(text: &str) -> ream::Result<usize> {
+    within("max_per_host", text, 256).map(|count| usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+fn host_rate(text: &str) -> ream::Result<f64> {
+    let allowed = "0.001 to 10000";
+    match number(text, allowed)? {
+        value if (0.001..=10_000.0).contains(&value) => Ok(value),
+        value => Err(Error::invalid("host_rate", value, allowed)),
+    }
+}
+
 fn user_agent(text: &str) -> ream::Result<String> {
     FetchConfig::check_user_agent(text).map(|()| text.to_owned())
 }
@@ -101,11 +122,17 @@ fn max_bytes(text: &str) -> ream::Result<u64> {
 pub(crate) struct CrawlSettings {
     /// Default `files`.
     pub(crate) format: Setting<OutputFormat>,
+    /// Default no.
+    pub(crate) img2dataset_layout: Setting<bool>,
     /// Default none: public addresses only.
     pub(crate) allow_net: Setting<NetList>,
     /// Default 64.
     pub(crate) images_in_flight: Setting<usize>,
-    /// Default 4.
+    /// Default 8.
+    pub(crate) max_per_host: Setting<usize>,
+    /// Default none.
+    pub(crate) host_rate: Setting<Option<f64>>,
+    /// Default 32.
     pub(crate) chunks_in_flight: Setting<u32>,
     /// Seconds, default 60.
     pub(crate) timeout_s: Setting<u64>,
@@ -121,18 +148,31 @@ impl CrawlSettings {
         let f = flags.clone();
         Ok(Self {
             format: layers.pick("crawl.format", f.format, OutputFormat::from_str, OutputFormat::default())?,
+            img2dataset_layout: layers.pick(
+                "crawl.img2dataset_layout",
+                f.img2dataset_layout.then_some(true),
+                yes_or_no,
+                false,
+            )?,
             allow_net: layers.pick("crawl.allow_net", f.allow_net, NetList::from_str, NetList::default())?,
             images_in_flight: layers.pick(
                 "crawl.images_in_flight",
                 f.images_in_flight,
                 images_in_flight,
-                64,
+                d.max_in_flight,
+            )?,
+            max_per_host: layers.pick("crawl.max_per_host", f.max_per_host, max_per_host, d.max_per_host)?,
+            host_rate: layers.pick(
+                "crawl.host_rate",
+                f.host_rate.map(Some),
+                |text| host_rate(text).map(Some),
+                None,
             )?,
             chunks_in_flight: layers.pick(
                 "crawl.chunks_in_flight",
                 f.chunks_in_flight,
                 chunks_in_flight,
-                4,
+                32,
             )?,
             timeout_s: layers.pick("crawl.timeout_s", f.timeout_s, timeout_s, d.total_timeout.as_secs())?,
             max_bytes: layers.pick("crawl.max_bytes", f.max_bytes, max_bytes, d.max_bytes)?,
@@ -140,11 +180,19 @@ impl CrawlSettings {
         })
     }
 
+    /// The names and metadata of the output.
+    pub(crate) fn layout(&self) -> Layout {
+        if self.img2dataset_layout.value { Layout::Img2dataset } else { Layout::Ream }
+    }
+
     /// The limits of each fetch.
     pub(crate) fn fetch(&self) -> FetchConfig {
         let public = AddressPolicy::public_only();
         FetchConfig {
             addresses: self.allow_net.value.0.iter().fold(public, |policy, net| policy.allow(*net)),
+            max_in_flight: self.images_in_flight.value,
+            max_per_host: self.max_per_host.value,
+            max_rate_per_host: self.host_rate.value,
             total_timeout: Duration::from_secs(self.timeout_s.value),
             max_bytes: self.max_bytes.value,
             user_agent: self.user_agent.value.clone(),
@@ -155,8 +203,12 @@ impl CrawlSettings {
     pub(super) fn rows(&self) -> Vec<Row> {
         vec![
             self.format.row(self.format.value),
+            self.img2dataset_layout.row(self.img2dataset_layout.value),
             self.allow_net.row(&self.allow_net.value),
             self.images_in_flight.row(self.images_in_flight.value),
+            self.max_per_host.row(self.max_per_host.value),
+            self.host_rate
+                .row(self.host_rate.value.map_or_else(|| "none".to_owned(), |rate| rate.to_string())),
             self.chunks_in_flight.row(self.chunks_in_flight.value),
             self.timeout_s.row(self.timeout_s.value),
             self.max_bytes.row(self.max_bytes.value),

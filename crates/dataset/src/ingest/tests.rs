@@ -1,6 +1,8 @@
 use super::*;
+use crate::hex;
 use crate::parts::PartsReader;
 use ream_core::ImageRange;
+use sha2::{Digest as _, Sha256};
 
 #[test]
 fn a_list_becomes_parts_and_rejects() {
@@ -11,6 +13,7 @@ fn a_list_becomes_parts_and_rejects() {
     let found = ingest(&list, &dir, &IngestOptions::default(), |done, all| heard.push((done, all))).unwrap();
     assert_eq!(found.sha256, hex(&Sha256::digest(std::fs::read(&list).unwrap())));
     assert_eq!((found.accepted, found.rejected), (2, 1));
+    assert_eq!((found.kept_columns, found.source_files), (vec![], vec!["urls.txt".to_owned()]));
     assert_eq!(heard.last(), Some(&(42, 42)));
     let rows = PartsReader::open(&dir, 500).unwrap().read(ImageRange::new(0, 1).unwrap()).unwrap();
     assert_eq!(rows.iter().map(|row| row.source_line).collect::<Vec<_>>(), [1, 3]);
@@ -28,7 +31,10 @@ fn a_list_without_a_good_row_leaves_nothing_behind() {
     let list = tmp.path().join("urls.csv");
     for (text, message) in [
         ("url\n", "has no rows"),
-        ("url\nx\ny\n", "has no usable row: all 2 were rejected, the first in line 2: not a URL: "),
+        (
+            "url\nx\ny\n",
+            "has no usable row: all 2 were rejected, the first in line 2 of urls.csv: not a URL: ",
+        ),
     ] {
         std::fs::write(&list, text).unwrap();
         let error =

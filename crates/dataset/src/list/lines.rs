@@ -1,68 +1,71 @@
 //! Lines of bounded length.
 
-use std::io::{self, BufRead, BufReader, Read};
+use super::compression::{Bytes, DamagedStream};
+use crate::error::{Error, Result};
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
 
-/// The longest line, and the longest CSV row, that is looked at.
+/// The longest line, the longest row over several lines, and the longest value of a Parquet row that is looked at.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// What the first bytes say.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
-    Empty,
-    Utf16,
-    Other,
-}
-
-/// One line with its number. The text has no line ending, and is `None` where the line was too long to keep.
+/// One line: its number from 1, and whether it was too long to keep.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
     pub(super) number: u64,
-    pub(super) text: Option<Vec<u8>>,
+    pub(super) too_long: bool,
 }
 
-pub(super) struct Lines<R> {
-    bytes: BufReader<R>,
+/// The lines of a file, whatever it holds, in constant memory.
+pub(super) struct Lines {
+    path: PathBuf,
+    bytes: BufReader<Bytes>,
     number: u64,
 }
 
-impl<R: Read> Lines<R> {
-    pub(super) fn new(bytes: R) -> Self {
-        Self { bytes: BufReader::with_capacity(MAX_LINE_BYTES, bytes), number: 0 }
+impl Lines {
+    /// Looks at the first bytes; a UTF-8 byte order mark is skipped. `None` for a file without a byte.
+    ///
+    /// # Errors
+    /// [`Error::BadList`] for UTF-16 and for a damaged stream; [`Error::Io`].
+    pub(super) fn new(mut bytes: Bytes, path: &Path) -> Result<Option<Self>> {
+        let mut start = Vec::with_capacity(3);
+        let read = bytes.by_ref().take(3).read_to_end(&mut start);
+        read.map_err(|e| failed(path, 0, e))?;
+        match start.as_slice() {
+            [] => return Ok(None),
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
+                return Err(Error::bad_list(path, "is encoded as UTF-16; save it as UTF-8"));
+            }
+            [0xEF, 0xBB, 0xBF] => start.clear(),
+            _ => {}
+        }
+        let whole: Bytes = Box::new(io::Cursor::new(start).chain(bytes));
+        let bytes = BufReader::with_capacity(MAX_LINE_BYTES, whole);
+        Ok(Some(Self { path: path.to_owned(), bytes, number: 0 }))
     }
 
-    pub(super) fn get_ref(&self) -> &R {
-        self.bytes.get_ref()
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// Looks at the first bytes; a UTF-8 byte order mark is skipped.
-    pub(super) fn encoding(&mut self) -> io::Result<Encoding> {
-        let start = fill(&mut self.bytes)?;
-        if start.is_empty() {
-            return Ok(Encoding::Empty);
-        }
-        if start.starts_with(&[0xFF, 0xFE]) || start.starts_with(&[0xFE, 0xFF]) {
-            return Ok(Encoding::Utf16);
-        }
-        if start.starts_with(&[0xEF, 0xBB, 0xBF]) {
-            self.bytes.consume(3);
-        }
-        Ok(Encoding::Other)
-    }
-
-    /// The next line, or `None` at the end. However long a line is, at most [`MAX_LINE_BYTES`] are kept.
-    pub(super) fn next_line(&mut self) -> io::Result<Option<Line>> {
-        let mut text = Some(Vec::new());
-        let mut any = false;
+    /// Puts the next line into `text` without its ending. However long a line is, at most [`MAX_LINE_BYTES`] of it
+    /// are kept in memory, and none are given.
+    pub(super) fn next_line(&mut self, text: &mut Vec<u8>) -> Result<Option<Line>> {
+        text.clear();
+        let (mut any, mut too_long) = (false, false);
         loop {
-            let buffer = fill(&mut self.bytes)?;
+            let buffer = self.fill()?;
             if buffer.is_empty() {
                 break;
             }
             any = true;
-            let end = buffer.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', buffer);
             let piece = &buffer[..end.unwrap_or(buffer.len())];
-            text = text.filter(|kept| kept.len() + piece.len() <= MAX_LINE_BYTES);
-            if let Some(kept) = &mut text {
-                kept.extend_from_slice(piece);
+            too_long |= text.len() + piece.len() > MAX_LINE_BYTES;
+            if too_long {
+                text.clear();
+            } else {
+                text.extend_from_slice(piece);
             }
             let used = piece.len() + usize::from(end.is_some());
             self.bytes.consume(used);
@@ -74,25 +77,30 @@ impl<R: Read> Lines<R> {
             return Ok(None);
         }
         self.number += 1;
-        if let Some(kept) = &mut text
-            && kept.last() == Some(&b'\r')
-        {
-            kept.pop();
+        if text.last() == Some(&b'\r') {
+            text.pop();
         }
-        Ok(Some(Line { number: self.number, text }))
+        Ok(Some(Line { number: self.number, too_long }))
+    }
+
+    fn fill(&mut self) -> Result<&[u8]> {
+        while let Err(e) = self.bytes.fill_buf() {
+            if e.kind() != io::ErrorKind::Interrupted {
+                return Err(failed(&self.path, self.number, e));
+            }
+        }
+        Ok(self.bytes.buffer())
     }
 }
 
-fn fill<R: Read>(bytes: &mut BufReader<R>) -> io::Result<&[u8]> {
-    while let Err(e) = bytes.fill_buf() {
-        if e.kind() != io::ErrorKind::Interrupted {
-            return Err(e);
-        }
+fn failed(path: &Path, line: u64, error: io::Error) -> Error {
+    match error.downcast::<DamagedStream>() {
+        Ok(damaged) => Error::bad_list(path, format!("cannot be read beyond line {line}: {damaged}")),
+        Err(error) => Error::io("read", path)(error),
     }
-    Ok(bytes.buffer())
 }
 
-/// The reason for a line or row of which the text was not kept.
+/// The reason for a line, row or value of which the text was not kept.
 pub(super) fn too_long() -> String {
     format!("longer than {} KiB", MAX_LINE_BYTES / 1024)
 }

@@ -1,12 +1,49 @@
-use super::*;
-use proptest::prelude::*;
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-fn read(name: &str, bytes: &[u8]) -> Result<Vec<ListItem>> {
+mod compression;
+mod folder;
+mod jsonl;
+mod kept;
+mod parquet;
+mod round_trip;
+
+use super::compression::Bytes;
+use super::lines::Lines;
+use super::*;
+use crate::error::Error;
+use proptest::prelude::*;
+use std::io::Read;
+use std::path::Path;
+
+type Items = std::result::Result<Vec<ListItem>, String>;
+
+fn read(name: &str, bytes: &[u8]) -> Items {
     read_with(name, bytes, &ListOptions::default())
 }
 
-fn read_with(name: &str, bytes: &[u8], options: &ListOptions) -> Result<Vec<ListItem>> {
-    ListReader::new(bytes, Path::new(name), options)?.collect()
+/// The items of a list of this name; in an error the list has no folder before its name.
+fn read_with(name: &str, bytes: &[u8], options: &ListOptions) -> Items {
+    let tmp = tempfile::tempdir().unwrap();
+    let path = tmp.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    read_path(&path, options)
+}
+
+fn read_path(path: &Path, options: &ListOptions) -> Items {
+    let items = ListReader::open(path, options).and_then(Iterator::collect);
+    let folder = format!("{}/", path.parent().unwrap().display());
+    items.map_err(|error| {
+        assert!(error.is_bad_input(), "{error}");
+        error.to_string().replace(&folder, "")
+    })
+}
+
+fn rows(items: Vec<ListItem>) -> Vec<ListRow> {
+    let row = |item| match item {
+        ListItem::Row(row) => row,
+        ListItem::Reject(reject) => panic!("{reject:?}"),
+    };
+    items.into_iter().map(row).collect()
 }
 
 /// `line url [caption]` or `line !reason`, which reads better in a comparison than whole structures.
@@ -98,10 +135,9 @@ impl Read for Endless {
 
 #[test]
 fn an_endless_line_ends_with_the_error_of_its_source() {
-    let mut reader =
-        ListReader::new(Endless { given: 0 }, Path::new("a.txt"), &ListOptions::default()).unwrap();
-    assert!(matches!(reader.next(), Some(Err(Error::Io { .. }))));
-    assert!(reader.next().is_none());
+    let bytes: Bytes = Box::new(Endless { given: 0 });
+    let mut lines = Lines::new(bytes, Path::new("a.txt")).unwrap().unwrap();
+    assert!(matches!(lines.next_line(&mut Vec::new()), Err(Error::Io { .. })));
 }
 
 #[test]
@@ -116,10 +152,14 @@ fn csv_columns_are_found_by_name() {
 
 #[test]
 fn csv_columns_can_be_chosen() {
-    let options = ListOptions { url_column: "src".to_owned(), caption_column: Some("alt".to_owned()) };
+    let options = ListOptions {
+        url_column: "src".to_owned(),
+        caption_column: Some("alt".to_owned()),
+        ..ListOptions::default()
+    };
     let items = read_with("a.csv", b"alt,src\r\ncat,http://a.test/1\r\n", &options).unwrap();
     assert_eq!(short(&items), ["2 http://a.test/1 [cat]"]);
-    let error = read_with("a.csv", b"alt,url\ncat,http://a.test/1\n", &options).err().unwrap().to_string();
+    let error = read_with("a.csv", b"alt,url\ncat,http://a.test/1\n", &options).unwrap_err();
     assert_eq!(error, "the list a.csv has no column `src`; its columns are `alt`, `url`");
 }
 
@@ -183,38 +223,60 @@ fn quotes_that_open_in_every_line_are_read_once_and_in_order() {
     assert_eq!(lines, (2..rows as u64 + 2).collect::<Vec<_>>());
 }
 
+const ALLOWED: &str = "allowed are `.txt`, `.csv`, `.tsv`, `.jsonl`, `.ndjson`, each also with `.gz` or `.zst` behind it, \
+    and `.parquet`";
+
 #[test]
 fn lists_that_cannot_be_read_say_why() {
-    let cases: [(&str, &[u8], &str); 7] = [
-        ("a.parquet", b"x", "the list a.parquet ends in `.parquet`; allowed are `.txt` and `.csv`"),
-        ("urls", b"x", "the list urls has no extension; allowed are `.txt` and `.csv`"),
-        ("a.txt", b"", "the list a.txt is empty"),
-        ("a.csv", b"", "the list a.csv is empty"),
-        ("a.csv", b"\n\n", "the list a.csv has no header and no rows"),
-        ("a.txt", b"\xFF\xFEh\0", "the list a.txt is encoded as UTF-16; save it as UTF-8"),
+    let cases: [(&str, &[u8], &str); 11] = [
+        ("a.xlsx", b"x", "ends in `.xlsx`; ALLOWED"),
+        ("urls", b"x", "has no extension that tells its format; ALLOWED"),
+        ("urls.gz", b"x", "has no extension that tells its format; ALLOWED"),
+        ("a.parquet.gz", b"x", "is a compressed `.parquet`, which is compressed inside; unpack it"),
+        ("a.txt", b"", "is empty"),
+        ("a.csv", b"", "is empty"),
+        ("a.parquet", b"", "is empty"),
+        ("a.csv", b"\n\n", "has no header and no rows"),
+        ("a.txt", b"\xFF\xFEh\0", "is encoded as UTF-16; save it as UTF-8"),
+        ("a.jsonl", b"\xFE\xFF\0{", "is encoded as UTF-16; save it as UTF-8"),
         (
             "a.csv",
             b"url\rhttp://a.test/\r",
-            "the list a.csv has a header that cannot be read: a carriage return without a line feed",
+            "has a header that cannot be read: a carriage return without a line feed",
         ),
     ];
     for (name, bytes, message) in cases {
-        assert_eq!(read(name, bytes).err().unwrap().to_string(), message);
+        let message = format!("the list {name} {}", message.replace("ALLOWED", ALLOWED));
+        assert_eq!(read(name, bytes).unwrap_err(), message);
     }
     assert!(read("LIST.TXT", b"http://a.test/").is_ok());
+}
+
+#[test]
+fn tabs_part_the_columns_of_a_tsv() {
+    let list = b"\xEF\xBB\xBFcaption\turl\r\na, cat\thttp://a.test/a,b\r\n\"two\nlines\"\thttp://a.test/2\n";
+    let items = short(&read("a.tsv", list).unwrap());
+    assert_eq!(items, ["2 http://a.test/a,b [a, cat]", "3 http://a.test/2 [two\nlines]"]);
 }
 
 fn csv_like() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop::sample::select(b"\",\n\r ahttp:/.\xFF\0".to_vec()), 0..400)
 }
 
+fn json_like() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop::sample::select(b"{}[]\"\"\\:, url1enu.\n\xFF".to_vec()), 0..300)
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_a_reader_panic_or_lose_count(bytes in prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..600), csv_like(),
+        prop::collection::vec(any::<u8>(), 0..600), csv_like(), json_like(),
         csv_like().prop_map(|rows| [b"url,caption\n", rows.as_slice()].concat()),
+        csv_like().prop_map(|rows| [b"\x1F\x8B\x08\0\0\0\0\0\0\xFF", rows.as_slice()].concat()),
+        csv_like().prop_map(|rows| [b"\x28\xB5\x2F\xFD", rows.as_slice()].concat()),
+        csv_like().prop_map(|rows| [b"PAR1", rows.as_slice(), &(rows.len() as u32).to_le_bytes(), b"PAR1"].concat()),
     ]) {
-        for name in ["a.txt", "a.csv"] {
+        for name in ["a.txt", "a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.txt.gz", "a.csv.zst"] {
             let Ok(items) = read(name, &bytes) else { continue };
             let mut last = 0;
             for item in &items {

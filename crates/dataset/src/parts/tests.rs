@@ -1,17 +1,32 @@
 use super::*;
+use crate::kept::{KeptKind, KeptValue};
 use proptest::prelude::*;
 
 fn row(image: u64) -> ListRow {
     ListRow {
         url: format!("http://a.test/{image}.jpg"),
         caption: (!image.is_multiple_of(3)).then(|| format!("caption {image}")),
-        source_file: "list.txt".to_owned(),
+        expected_sha256: image.is_multiple_of(5).then(|| format!("{image:064x}")),
+        kept: vec![
+            image.is_multiple_of(2).then(|| KeptValue::Text(format!("tag {image}"))),
+            (!image.is_multiple_of(4)).then_some(KeptValue::Integer(-(image as i64))),
+            Some(KeptValue::Float(image as f64 / 3.0)),
+            Some(KeptValue::Boolean(image.is_multiple_of(7))),
+        ],
+        source_file: format!("list-{}.txt", image / 100),
         source_line: image * 2 + 1,
     }
 }
 
+/// Of every kind one; a kept column may be called as one that every list has.
+fn kept() -> Vec<KeptColumn> {
+    let kinds = [KeptKind::Text, KeptKind::Integer, KeptKind::Float, KeptKind::Boolean];
+    let names = ["url", "kept_url", "a.b", ""];
+    names.into_iter().zip(kinds).map(|(name, kind)| KeptColumn { name: name.to_owned(), kind }).collect()
+}
+
 fn write(dir: &Path, chunk_size: u64, rows: u64) {
-    let mut writer = PartsWriter::new(dir, chunk_size).unwrap();
+    let mut writer = PartsWriter::new(dir, chunk_size, &kept()).unwrap();
     for image in 0..rows {
         writer.push(row(image)).unwrap();
     }
@@ -38,6 +53,26 @@ fn parts_have_256_chunks_each() {
 }
 
 #[test]
+fn the_kept_columns_are_told_by_their_names_in_the_list() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("parts");
+    write(&dir, 2, 3);
+    assert_eq!(PartsReader::open(&dir, 2).unwrap().kept_columns(), kept());
+}
+
+#[test]
+fn a_row_with_other_kept_values_than_the_columns_is_an_error() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("parts");
+    for kept_values in [vec![], vec![Some(KeptValue::Integer(1)), None, None, None], vec![None; 5]] {
+        let mut writer = PartsWriter::new(&dir, 1, &kept()).unwrap();
+        let error = writer.push(ListRow { kept: kept_values, ..row(0) }).unwrap_err().to_string();
+        assert!(error.contains("the row of line 1 has other kept values than the columns"), "{error}");
+    }
+    assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn full_parts_leave_no_empty_one() {
     let tmp = tempfile::tempdir().unwrap();
     let dir = tmp.path().join("parts");
@@ -50,7 +85,7 @@ fn full_parts_leave_no_empty_one() {
 fn what_is_not_finished_does_not_count() {
     let tmp = tempfile::tempdir().unwrap();
     let dir = tmp.path().join("parts");
-    let mut writer = PartsWriter::new(&dir, 2).unwrap();
+    let mut writer = PartsWriter::new(&dir, 2, &kept()).unwrap();
     (0..5).for_each(|image| writer.push(row(image)).unwrap());
     assert!(matches!(PartsReader::open(&dir, 2), Err(Error::Io { .. })));
     // As after a crash: nobody cleans up.
@@ -69,7 +104,7 @@ fn another_chunk_size_or_an_image_too_far_is_an_error() {
     write(&dir, 10, 25);
     assert!(PartsReader::open(&dir, 5).err().unwrap().to_string().contains("row group 0 has 10 rows"));
     assert!(PartsReader::open(&dir, 20).is_err());
-    assert!(PartsWriter::new(&dir, 0).is_err());
+    assert!(PartsWriter::new(&dir, 0, &[]).is_err());
     let reader = PartsReader::open(&dir, 10).unwrap();
     assert!(reader.read(range(20, 25)).err().unwrap().to_string().contains("no image 25"));
     assert!(reader.read(range(30, 30)).is_err());

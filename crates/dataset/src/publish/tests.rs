@@ -51,6 +51,33 @@ fn a_newer_attempt_replaces_an_older_one() {
 }
 
 #[test]
+fn a_name_in_a_folder_joins_what_the_folder_has() {
+    let tmp = tempfile::tempdir().unwrap();
+    let name = |chunk: i64| format!("_ledger/0000{chunk}.ledger.parquet");
+    for (chunk, attempt, text) in [(1, 1, "one"), (2, 1, "two"), (1, 2, "three")] {
+        let staging = Staging::create(tmp.path(), ChunkId::new(chunk), Attempt::new(attempt)).unwrap();
+        fs::create_dir(staging.path().join("_ledger")).unwrap();
+        fs::write(staging.path().join(name(chunk)), text).unwrap();
+        let staged = staging.seal(&[name(chunk)]).unwrap();
+        for _ in 0..2 {
+            assert_eq!(publish(tmp.path(), &staged).unwrap(), [name(chunk)]);
+            assert_eq!(final_name(&staged[0]), Some(name(chunk).as_str()));
+        }
+    }
+    assert_eq!(fs::read_to_string(tmp.path().join(name(1))).unwrap(), "three");
+    assert_eq!(fs::read_to_string(tmp.path().join(name(2))).unwrap(), "two");
+    assert_eq!(listing(&tmp.path().join("_staging")), [".lock"]);
+}
+
+#[test]
+fn a_name_that_was_not_written_is_not_sealed() {
+    let tmp = tempfile::tempdir().unwrap();
+    let staging = Staging::create(tmp.path(), ChunkId::new(7), Attempt::new(1)).unwrap();
+    let error = staging.seal(&names(&["_ledger/00003.ledger.parquet"])).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+}
+
+#[test]
 fn a_file_and_a_folder_replace_each_other() {
     let tmp = tempfile::tempdir().unwrap();
     let staged = stage(tmp.path(), 1, "one");
@@ -103,6 +130,10 @@ fn names_outside_the_dataset_are_refused_before_anything_moves() {
         "_staging/7-1/a\\..\\x",
         "_staging/7-1/.ream",
         "_staging/7-1/_staging/x",
+        "_staging/7-1/_ream/ream.db",
+        "_staging/7-1/_ledger/.lock",
+        "_staging/7-1/_ledger/../../../x",
+        "_staging/7-1/_ledger/",
         "_staging/7-x/a",
         "_staging/-/a",
         "_staging/7-1/a\0b",
@@ -110,6 +141,7 @@ fn names_outside_the_dataset_are_refused_before_anything_moves() {
     ] {
         let error = publish(tmp.path(), &[good[0].clone(), bad.to_owned()]).unwrap_err();
         assert!(matches!(&error, Error::UnsafeName { name } if name == bad), "{bad:?}: {error}");
+        assert_eq!(final_name(bad), None);
     }
     assert!(!tmp.path().join("00003.tar").exists());
 }

@@ -1,7 +1,13 @@
-//! A site on loopback that misbehaves in one way per path.
+//! A site on loopback that misbehaves in one way per path, and a look-up that knows it under many names.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use futures::future::BoxFuture;
+use ream_core::policy::RobotsPolicy;
+use ream_fetch::dns::{Found, Lookup, LookupError};
+use ream_fetch::{AddressPolicy, FetchConfig, Fetcher};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,6 +15,48 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// The requests so far, by path.
 type Requests = Arc<Mutex<HashMap<String, Vec<String>>>>;
+/// Answers of the test's own, before those below.
+type Answers = Arc<HashMap<String, Vec<u8>>>;
+
+/// Knows a few names, and all under `near.test` and `near.example`.
+pub struct Names;
+
+impl Lookup for Names {
+    fn lookup(&self, host: String) -> BoxFuture<'static, Result<Found, LookupError>> {
+        let addresses: &[&str] = match host.as_str() {
+            "mixed.test" => &["127.0.0.1", "10.0.0.1"],
+            "inside.test" => &["127.0.0.2"],
+            "public.test" => &["8.8.8.8"],
+            "broken.test" => &[],
+            near if near.ends_with("near.test") || near.ends_with("near.example") => &["127.0.0.1"],
+            _ => {
+                let none = LookupError::NoSuchName { message: "no such name".to_owned(), ttl: None };
+                return Box::pin(async { Err(none) });
+            }
+        };
+        let failed = LookupError::Failed { message: "no answer".to_owned() };
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        Box::pin(async {
+            if addresses.is_empty() { Err(failed) } else { Ok(Found { addresses, ttl: None }) }
+        })
+    }
+}
+
+/// Loopback is allowed, and nobody's robots.txt is asked.
+pub fn near() -> FetchConfig {
+    FetchConfig {
+        addresses: AddressPolicy::public_only().allow("127.0.0.1/32".parse().unwrap()),
+        robots: RobotsPolicy::Ignore,
+        max_bytes: 100_000,
+        max_tries: 2,
+        backoff_base: Duration::from_millis(1),
+        ..FetchConfig::default()
+    }
+}
+
+pub fn fetcher(config: FetchConfig) -> Fetcher {
+    Fetcher::with_lookup(config, Names).unwrap()
+}
 
 pub struct Site {
     pub address: SocketAddr,
@@ -17,13 +65,20 @@ pub struct Site {
 
 impl Site {
     pub async fn start() -> Self {
+        Self::start_with([]).await
+    }
+
+    /// One that first looks whether the path has an answer here.
+    pub async fn start_with<const N: usize>(answers: [(&str, Vec<u8>); N]) -> Self {
+        let answers = answers.into_iter().map(|(path, answer)| (path.to_owned(), answer));
+        let answers: Answers = Arc::new(answers.collect());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Requests::default();
         let seen = Arc::clone(&requests);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, Arc::clone(&seen)));
+                tokio::spawn(answer(stream, Arc::clone(&seen), Arc::clone(&answers)));
             }
         });
         Self { address, requests }
@@ -31,6 +86,16 @@ impl Site {
 
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// The same by a name.
+    pub fn url_at(&self, host: &str, path: &str) -> String {
+        format!("http://{host}:{}{path}", self.address.port())
+    }
+
+    /// The number of all requests.
+    pub fn total(&self) -> usize {
+        self.requests.lock().unwrap().values().map(Vec::len).sum()
     }
 
     pub fn requests(&self, path: &str) -> Vec<String> {
@@ -43,19 +108,19 @@ pub fn png(width: u32, height: u32) -> Vec<u8> {
     [b"\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR".as_slice(), &size, b"\x08\x02\0\0\0\0\0\0\0"].concat()
 }
 
-fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
+pub fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
     let head =
         format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
-fn status(line: &str, headers: &str) -> Vec<u8> {
+pub fn status(line: &str, headers: &str) -> Vec<u8> {
     format!("HTTP/1.1 {line}\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n").into_bytes()
 }
 
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-async fn answer(mut stream: TcpStream, seen: Requests) {
+async fn answer(mut stream: TcpStream, seen: Requests, answers: Answers) {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     // A TLS client says more only once it was answered; the answer below is none it understands.
@@ -74,9 +139,15 @@ async fn answer(mut stream: TcpStream, seen: Requests) {
         requests.push(request);
         requests.len() - 1
     };
+    if let Some(answer) = answers.get(&path) {
+        let _ = stream.write_all(answer).await;
+        let _ = stream.shutdown().await;
+        return;
+    }
     let found = "302 Found";
     let bytes = match path.as_str() {
         "/429" if earlier == 0 => status("429 Too Many Requests", "Retry-After: 1\r\n"),
+        "/501" => status("501 Not Implemented", ""),
         "/flaky" if earlier < 2 => status("503 Service Unavailable", ""),
         "/ok.png" | "/429" | "/flaky" => ok("Content-Type: text/plain\r\nSet-Cookie: a=b\r\n", &png(7, 5)),
         "/500" => status("500 Internal Server Error", ""),
@@ -85,6 +156,16 @@ async fn answer(mut stream: TcpStream, seen: Requests) {
         "/empty" => ok("", b""),
         "/giant" => ok("", &png(60_000, 10)),
         "/gzip" => ok("Content-Encoding: gzip\r\n", b"\x1F\x8B\x08"),
+        "/tagged" => ok("ETag: \"v1\"\r\nLast-Modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n", &png(7, 5)),
+        "/many-headers" => ok(&"X-Filler: 1\r\n".repeat(95), &png(7, 5)),
+        "/too-many-headers" => ok(&"X-Filler: 1\r\n".repeat(1000), &png(7, 5)),
+        "/large-headers" => ok(&format!("X-Filler: {}\r\n", "x".repeat(70_000)), &png(7, 5)),
+        "/hinted" => {
+            [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(20), ok("", &png(7, 5))].concat()
+        }
+        "/hints" => return flood(stream, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").await,
+        "/continues" => return flood(stream, b"HTTP/1.1 100 Continue\r\n\r\n").await,
+        "/header-drip" => return drip_headers(stream).await,
         "/redirect" => status(found, "Location: /ok.png\r\nSet-Cookie: a=b\r\n"),
         "/loop" => status(found, "Location: /loop\r\n"),
         "/nowhere" => status(found, ""),
@@ -111,6 +192,19 @@ async fn answer(mut stream: TcpStream, seen: Requests) {
     };
     let _ = stream.write_all(&bytes).await;
     let _ = stream.shutdown().await;
+}
+
+/// The same bytes, as fast as they are taken.
+async fn flood(mut stream: TcpStream, piece: &[u8]) {
+    while stream.write_all(piece).await.is_ok() {}
+}
+
+async fn drip_headers(mut stream: TcpStream) {
+    let mut open = stream.write_all(b"HTTP/1.1 200 OK\r\nX-Filler: ").await.is_ok();
+    while open {
+        open = stream.write_all(b"x").await.is_ok();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 async fn until_hung_up(mut stream: TcpStream) {

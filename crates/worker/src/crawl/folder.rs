@@ -1,6 +1,8 @@
 //! The dataset's folder: one crawl at a time, and always the same one.
 
 use super::error::CrawlError;
+use super::recipe::Recipe;
+use ream_dataset::is_output_name;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
@@ -50,7 +52,7 @@ impl CrawlFolder {
         for entry in entries {
             let name = entry.map_err(CrawlError::io("read", &self.root))?.file_name();
             let name = name.to_string_lossy();
-            if is_output(&name) {
+            if is_output_name(&name) {
                 return Err(CrawlError::ForeignOutput {
                     folder: self.root.clone(),
                     example: name.into_owned(),
@@ -61,7 +63,7 @@ impl CrawlFolder {
     }
 
     /// Leaves a folder in which no crawl was begun as it was found. What is not empty stays.
-    pub(super) fn give_up(self) {
+    pub(super) fn give_up(&self) {
         let state = self.root.join(STATE_DIR);
         let _ = std::fs::remove_file(state.join(LOCK_FILE));
         let _ = std::fs::remove_dir(state);
@@ -116,40 +118,10 @@ pub(super) struct CrawlRecord {
     pub(super) accepted: u64,
     /// Rows left out.
     pub(super) rejected: u64,
-    /// What decides how rows become images and output.
-    pub(super) settings: DatasetSettings,
-}
-
-/// Settings that must stay the same as long as a folder is crawled into.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DatasetSettings {
-    pub(super) format: String,
+    /// Images per chunk.
     pub(super) chunk_size: u64,
-    pub(super) url_column: String,
-    pub(super) caption_column: Option<String>,
-}
-
-impl DatasetSettings {
-    /// What is different in `other`, each with both values.
-    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
-        let shown = |column: &Option<String>| column.clone().unwrap_or_else(|| "none".to_owned());
-        [
-            ("output format", self.format.clone(), other.format.clone()),
-            ("chunk size", self.chunk_size.to_string(), other.chunk_size.to_string()),
-            ("URL column", self.url_column.clone(), other.url_column.clone()),
-            ("caption column", shown(&self.caption_column), shown(&other.caption_column)),
-        ]
-        .into_iter()
-        .filter(|(_, here, there)| here != there)
-        .map(|(what, here, there)| format!("its {what} is {here}, not {there}"))
-        .collect()
-    }
-}
-
-/// `00000`, `00000.tar`, `00000.ledger.parquet`, `dataset.json`.
-fn is_output(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default();
-    name == "dataset.json" || (stem.len() >= 5 && stem.bytes().all(|byte| byte.is_ascii_digit()))
+    /// What else decides how rows become images and output.
+    pub(super) recipe: Recipe,
 }
 
 #[cfg(unix)]

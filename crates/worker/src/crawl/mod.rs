@@ -7,6 +7,7 @@ mod error;
 mod folder;
 mod options;
 mod prepare;
+mod recipe;
 mod session;
 mod summary;
 
@@ -14,6 +15,6 @@ pub use error::CrawlError;
 pub use folder::{CrawlFolder, STATE_DIR};
 pub use options::CrawlOptions;
 pub use prepare::prepare;
-pub use ream_dataset::{ListOptions, OutputFormat};
+pub use ream_dataset::{KeepColumns, Layout, ListOptions, OutputFormat};
 pub use session::{CrawlSession, Resumed};
 pub use summary::CrawlSummary;

@@ -1,7 +1,7 @@
 //! What a crawl is asked to do.
 
 use ream::{Policy, PolicyFields};
-use ream_dataset::{ListOptions, OutputFormat};
+use ream_dataset::{Layout, ListOptions, OutputFormat};
 use ream_fetch::FetchConfig;
 use ream_transform::TransformSettings;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// A crawl of one list into one folder.
 #[derive(Debug, Clone)]
 pub struct CrawlOptions {
-    /// The image list.
+    /// The image list: a file, or a folder of them.
     pub list: PathBuf,
     /// How to read it.
     pub list_options: ListOptions,
@@ -17,15 +17,15 @@ pub struct CrawlOptions {
     pub out: PathBuf,
     /// The shape of the output.
     pub format: OutputFormat,
+    /// Its names and metadata.
+    pub layout: Layout,
     /// Images per chunk.
     pub chunk_size: u64,
-    /// Fetches at the same time, all chunks together; at least 1.
-    pub images_in_flight: usize,
-    /// Chunks at the same time; at least 1.
+    /// The most chunks at the same time; at least 1. Another one is begun when fetching would idle.
     pub chunks_in_flight: u32,
-    /// Time limits and retries of a new crawl's chunks.
+    /// Time limits and retries of a new crawl's chunks, and whether robots.txt is obeyed.
     pub policy: Policy,
-    /// Limits of each fetch.
+    /// Limits of each fetch. Whether robots.txt is obeyed is the policy's to say.
     pub fetch: FetchConfig,
     /// What is done to the images.
     pub transform: TransformSettings,
@@ -45,9 +45,9 @@ impl CrawlOptions {
             list_options: ListOptions::default(),
             out: out.into(),
             format: OutputFormat::default(),
+            layout: Layout::default(),
             chunk_size: ream::CHUNK_SIZE,
-            images_in_flight: 64,
-            chunks_in_flight: 4,
+            chunks_in_flight: 32,
             policy: Policy::new(Self::default_policy()).unwrap_or_default(),
             fetch: FetchConfig::default(),
             transform: TransformSettings::default(),

@@ -1,19 +1,17 @@
 //! Getting ready: the folder's lock, the list, the database, and the job with its chunks.
 
 use super::error::CrawlError;
-use super::folder::{CrawlFolder, CrawlRecord, DatasetSettings, LIST_NAME};
+use super::folder::{CrawlFolder, CrawlRecord, LIST_NAME};
 use super::options::CrawlOptions;
+use super::recipe::Recipe;
 use super::session::{CrawlSession, Resumed};
 use crate::tally::Tally;
 use ream::{
     Actor, ConflictCode, CrawlJob, CrawlJobService, DatabaseUrl, JobChunkRepository, JobChunkingService,
     JobFilter, JobGate, JobId, NewCrawlJob, PageRequest, Policy, TaskId,
 };
-use ream_dataset::{IngestOptions, PartsReader, hex, ingest};
-use ream_fetch::Fetcher;
-use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::Read as _;
+use ream_dataset::{IngestOptions, ListFingerprint, PartsReader, ingest, list_fingerprint, list_sha256};
+use ream_fetch::{FetchConfig, Fetcher};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -43,8 +41,8 @@ pub async fn prepare(
     check_gate(&job)?;
     jobs.start(job.id).await?;
     let resumed = if found { Some(go_on(&jobs, &service, job.id).await?) } else { None };
-    let list = PartsReader::open(&folder.list_dir(), record.settings.chunk_size)?;
-    let fetcher = Fetcher::new(options.fetch.clone())?;
+    let list = PartsReader::open(&folder.list_dir(), record.chunk_size)?;
+    let fetcher = Fetcher::new(FetchConfig { robots: job.policy.robots, ..options.fetch.clone() })?;
     Ok(CrawlSession {
         options,
         folder,
@@ -63,97 +61,75 @@ type Opened = (CrawlOptions, CrawlFolder, CrawlRecord, Arc<dyn JobChunkRepositor
 
 fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened, CrawlError> {
     // Looked at before anything is made, so that a mistyped name leaves no folder behind.
-    let list = &options.list;
-    let meta = std::fs::metadata(list).map_err(CrawlError::io("read the list", list))?;
+    let found = list_fingerprint(&options.list)?;
     let folder = CrawlFolder::open(&options.out)?;
-    let settings = DatasetSettings {
-        format: options.format.to_string(),
-        chunk_size: options.chunk_size,
-        url_column: options.list_options.url_column.clone(),
-        caption_column: options.list_options.caption_column.clone(),
-    };
-    let modified_ms = meta
-        .modified()
-        .ok()
-        .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
     let record = match folder.record()? {
         Some(record) => {
-            check_same(&folder, &record, list, (meta.len(), modified_ms), &settings)?;
+            check_same(&folder, &record, &options, found)?;
             record
         }
-        None => {
-            if folder.database().exists() {
-                return Err(CrawlError::Damaged {
-                    path: folder.root().to_owned(),
-                    message: "it has a crawl's database, but not the record of its list".to_owned(),
-                });
-            }
-            if let Err(error) = folder.check_no_output() {
-                folder.give_up();
-                return Err(error);
-            }
-            let how = IngestOptions { list: options.list_options.clone(), chunk_size: options.chunk_size };
-            let ingested = match ingest(list, &folder.list_dir(), &how, progress) {
-                Ok(ingested) => ingested,
-                Err(error) => {
-                    folder.give_up();
-                    return Err(error.into());
-                }
-            };
-            let record = CrawlRecord {
-                list_sha256: ingested.sha256,
-                list_path: std::path::absolute(list).unwrap_or_else(|_| list.clone()),
-                list_bytes: meta.len(),
-                list_modified_ms: modified_ms,
-                accepted: ingested.accepted,
-                rejected: ingested.rejected,
-                settings,
-            };
-            folder.write_record(&record)?;
-            record
-        }
+        None => take_in(&folder, &options, found, progress)?,
     };
     let repository = DatabaseUrl::Sqlite(folder.database()).open(true)?;
     Ok((options, folder, record, repository))
 }
 
+/// Takes the list into a folder without a crawl. What fails leaves the folder as it was.
+fn take_in(
+    folder: &CrawlFolder,
+    options: &CrawlOptions,
+    found: ListFingerprint,
+    progress: impl FnMut(u64, u64),
+) -> Result<CrawlRecord, CrawlError> {
+    if folder.database().exists() {
+        return Err(CrawlError::Damaged {
+            path: folder.root().to_owned(),
+            message: "it has a crawl's database, but not the record of its list".to_owned(),
+        });
+    }
+    let how = IngestOptions { list: options.list_options.clone(), chunk_size: options.chunk_size };
+    let ingested = folder
+        .check_no_output()
+        .and_then(|()| Ok(ingest(&options.list, &folder.list_dir(), &how, progress)?))
+        .inspect_err(|_| folder.give_up())?;
+    let record = CrawlRecord {
+        list_sha256: ingested.sha256,
+        list_path: std::path::absolute(&options.list).unwrap_or_else(|_| options.list.clone()),
+        list_bytes: found.bytes,
+        list_modified_ms: found.modified_ms,
+        accepted: ingested.accepted,
+        rejected: ingested.rejected,
+        chunk_size: options.chunk_size,
+        recipe: Recipe::of(options),
+    };
+    folder.write_record(&record)?;
+    Ok(record)
+}
+
 fn check_same(
     folder: &CrawlFolder,
     record: &CrawlRecord,
-    list: &Path,
-    (bytes, modified_ms): (u64, u64),
-    settings: &DatasetSettings,
+    options: &CrawlOptions,
+    found: ListFingerprint,
 ) -> Result<(), CrawlError> {
-    let mut differences = record.settings.differences(settings);
-    let untouched = record.list_bytes == bytes
-        && record.list_modified_ms == modified_ms
+    let list = &options.list;
+    let mut differences = record.recipe.differences(&Recipe::of(options));
+    let untouched = record.list_bytes == found.bytes
+        && record.list_modified_ms == found.modified_ms
         && std::path::absolute(list).is_ok_and(|path| path == record.list_path);
-    if !untouched && sha256_of(list)? != record.list_sha256 {
+    if !untouched && list_sha256(list)? != record.list_sha256 {
         differences.push(format!(
-            "its list was {} ({} bytes), and {} has other content ({bytes} bytes)",
+            "its list was {} ({} bytes), and {} has other content ({} bytes)",
             record.list_path.display(),
             record.list_bytes,
-            list.display()
+            list.display(),
+            found.bytes
         ));
     }
     if differences.is_empty() {
         return Ok(());
     }
     Err(CrawlError::Differs { folder: folder.root().to_owned(), differences })
-}
-
-fn sha256_of(path: &Path) -> Result<String, CrawlError> {
-    let mut file = File::open(path).map_err(CrawlError::io("read the list", path))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer).map_err(CrawlError::io("read the list", path))? {
-            0 => break,
-            n => hash.update(&buffer[..n]),
-        }
-    }
-    Ok(hex(&hash.finalize()))
 }
 
 /// A name that no worker of this folder had before: the process and the moment.
@@ -189,7 +165,7 @@ async fn find_or_create_job(
     );
     let mut new = NewCrawlJob::named(if name.is_empty() { "crawl".to_owned() } else { name });
     new.max_images = Some(record.accepted);
-    new.chunk_size = record.settings.chunk_size;
+    new.chunk_size = record.chunk_size;
     new.policy = policy;
     new.image_list = Some(LIST_NAME.to_owned());
     Ok((jobs.create_crawl_job(new).await?, false))
@@ -197,7 +173,7 @@ async fn find_or_create_job(
 
 /// The record and the database were written one after the other; only files moved by hand can disagree.
 fn check_images(folder: &CrawlFolder, job: &CrawlJob, record: &CrawlRecord) -> Result<(), CrawlError> {
-    if job.max_images == Some(record.accepted) && job.chunk_size == record.settings.chunk_size {
+    if job.max_images == Some(record.accepted) && job.chunk_size == record.chunk_size {
         return Ok(());
     }
     Err(CrawlError::Damaged {
@@ -207,7 +183,7 @@ fn check_images(folder: &CrawlFolder, job: &CrawlJob, record: &CrawlRecord) -> R
             job.max_images.unwrap_or(0),
             job.chunk_size,
             record.accepted,
-            record.settings.chunk_size
+            record.chunk_size
         ),
     })
 }

@@ -3,21 +3,26 @@
 use super::error::CrawlError;
 use super::folder::CrawlFolder;
 use super::options::CrawlOptions;
-use super::summary::{CrawlSummary, Found};
+use super::recipe::Recipe;
+use super::summary::{CrawlSummary, Found, RunRates};
 use crate::chunk::{ImageChunks, publish_chunk};
 use crate::claim::{Worker, WorkerConfig, WorkerEnd};
 use crate::image::ImagePipeline;
 use crate::shutdown::StopSignal;
 use crate::tally::Tally;
 use ream::{Duties, JobChunkProgress, JobChunkingService, JobId, TaskId};
-use ream_dataset::{PartsReader, sweep_staging};
-use ream_fetch::Fetcher;
+use ream_dataset::{OutputOptions, PartsReader, sweep_staging};
+use ream_fetch::{Fetcher, HostReports};
+use ream_transform::{ResizeMode, TransformSettings};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::time::Instant;
 
 /// Chunks published per look, when earlier processes left some.
 const PUBLISH_PAGE: u32 = 1000;
+
+/// Hosts named at the end, of the worst and of the slowest each.
+const NAMED_HOSTS: usize = 10;
 
 /// What a crawl found of an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +75,11 @@ impl CrawlSession {
         &self.tally
     }
 
+    /// What hosts have answered in this run so far; may be asked while it runs.
+    pub fn hosts(&self) -> HostReports {
+        self.fetcher.hosts(NAMED_HOSTS)
+    }
+
     /// The job's chunks and images so far; may be asked while it runs.
     ///
     /// # Errors
@@ -83,19 +93,30 @@ impl CrawlSession {
     /// # Errors
     /// [`CrawlError`]: what makes going on impossible. What was done stays; the same crawl again goes on.
     pub async fn run(&self, stop: StopSignal) -> Result<CrawlSummary, CrawlError> {
+        let started = Instant::now();
         let repository = self.service.repository().clone();
         if self.publish_all().await? == 0 {
             // The folder's lock says that nobody is at work in here: what is staged now belongs to attempts that were
             // killed. Kept until the end, many resumes of a large crawl would fill the disk with it.
             self.sweep();
         }
+        let output = OutputOptions {
+            format: self.options.format,
+            layout: self.options.layout,
+            chunk_size: self.options.chunk_size,
+            kept: self.list.kept_columns().to_vec(),
+            has_captions: self.options.list_options.caption_column.is_some(),
+            encode_extension: encode_extension(&self.options.transform),
+        };
         let images = ImageChunks {
             dataset: self.folder.root().to_owned(),
             list: self.list.clone(),
-            format: self.options.format,
-            pipeline: ImagePipeline::new(self.fetcher.clone(), self.options.transform.clone()),
-            images_in_flight: self.options.images_in_flight.max(1),
-            slots: Arc::new(Semaphore::new(self.options.images_in_flight.max(1))),
+            pipeline: ImagePipeline::new(
+                self.fetcher.clone(),
+                self.options.transform.clone(),
+                output.clone(),
+            ),
+            output,
             tally: self.tally.clone(),
             repository: repository.clone(),
         };
@@ -116,9 +137,18 @@ impl CrawlSession {
                 self.sweep();
             }
         }
-        let found = Found { rejected_rows: self.rejected_rows, unpublished_chunks: unpublished, ended };
+        let found = Found {
+            rejected_rows: self.rejected_rows,
+            unpublished_chunks: unpublished,
+            ended,
+            run: RunRates::new(started.elapsed(), &self.tally.snapshot()),
+            hosts: self.hosts(),
+            recipe: Recipe::of(&self.options),
+            user_agent: self.options.fetch.user_agent.clone(),
+        };
         let summary = CrawlSummary::read(&self.service, self.job_id, found).await?;
-        summary.write(self.folder.root())?;
+        let path = self.folder.root().join(self.options.layout.summary_name());
+        summary.write(&self.service, self.job_id, &path).await?;
         Ok(summary)
     }
 
@@ -146,4 +176,10 @@ impl CrawlSession {
             tracing::warn!(%error, "could not remove what attempts left behind");
         }
     }
+}
+
+/// What images are encoded as; `None` where they are kept as they came.
+fn encode_extension(transform: &TransformSettings) -> Option<&'static str> {
+    let changes = transform.resize_mode != ResizeMode::No || transform.encode_format.is_some();
+    changes.then(|| transform.encode_as().as_str())
 }

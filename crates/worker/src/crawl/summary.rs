@@ -1,13 +1,18 @@
 //! What came of a crawl, from what the chunks reported.
 
 use super::error::CrawlError;
-use super::folder::write_json;
+use super::recipe::Recipe;
 use crate::claim::WorkerEnd;
+use crate::tally::TallySnapshot;
 use futures::TryStreamExt;
-use ream::{CrawlJobStatus, ErrorClass, JobChunkStatus, JobChunkingService, JobId};
+use ream::{ChunkState, CrawlJobStatus, ErrorClass, JobChunk, JobChunkStatus, JobChunkingService, JobId};
+use ream_dataset::publish::final_name;
+use ream_dataset::summary::{Shard, SummaryWriter};
+use ream_fetch::HostReports;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// The most failed chunks that a summary names.
 const MAX_NAMED_FAILURES: usize = 20;
@@ -17,9 +22,39 @@ pub(super) struct Found {
     pub(super) rejected_rows: u64,
     pub(super) unpublished_chunks: u64,
     pub(super) ended: WorkerEnd,
+    pub(super) run: RunRates,
+    pub(super) hosts: HostReports,
+    pub(super) recipe: Recipe,
+    pub(super) user_agent: String,
 }
 
-/// A crawl's state at the end of a run; also the file `dataset.json`.
+/// How fast the last run was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct RunRates {
+    /// How long it took, in seconds.
+    pub duration_s: f64,
+    /// Images done in it, failed ones included.
+    pub images: u64,
+    /// Of these a second.
+    pub images_per_second: f64,
+    /// Bytes stored a second.
+    pub bytes_per_second: f64,
+}
+
+impl RunRates {
+    pub(super) fn new(duration: Duration, tally: &TallySnapshot) -> Self {
+        let duration_s = duration.as_secs_f64();
+        let per_second = |count: u64| if duration_s > 0.0 { count as f64 / duration_s } else { 0.0 };
+        Self {
+            duration_s,
+            images: tally.images(),
+            images_per_second: per_second(tally.images()),
+            bytes_per_second: per_second(tally.bytes),
+        }
+    }
+}
+
+/// A crawl's state at the end of a run; also the head of the dataset's summary.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CrawlSummary {
     /// The job's status.
@@ -48,6 +83,26 @@ pub struct CrawlSummary {
     /// The first failed chunks with their errors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailedChunk>,
+    /// How fast the last run was.
+    pub run: RunRates,
+    /// The hosts of the last run that failed most, and those that were slowest.
+    pub hosts: HostReports,
+    /// What shaped the dataset.
+    pub settings: DatasetSettings,
+}
+
+/// What shaped the dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DatasetSettings {
+    /// Settings that hold for the whole dataset, by name.
+    #[serde(flatten)]
+    recipe: Recipe,
+    /// What the crawler called itself in the last run.
+    #[serde(rename = "user agent")]
+    user_agent: String,
+    /// The version that did the last run.
+    #[serde(rename = "ream version")]
+    version: &'static str,
 }
 
 /// A chunk that could not be worked on.
@@ -79,6 +134,13 @@ impl CrawlSummary {
             unpublished_chunks: found.unpublished_chunks,
             failed_chunks: job.counters.failed_chunks.unsigned_abs(),
             failures: Vec::new(),
+            run: found.run,
+            hosts: found.hosts,
+            settings: DatasetSettings {
+                recipe: found.recipe,
+                user_agent: found.user_agent,
+                version: env!("CARGO_PKG_VERSION"),
+            },
         };
         let mut chunks = std::pin::pin!(service.get_chunks_for_job(job_id).await?.stream());
         while let Some(chunk) = chunks.try_next().await? {
@@ -106,7 +168,34 @@ impl CrawlSummary {
         self.status == CrawlJobStatus::Completed && self.unpublished_chunks == 0
     }
 
-    pub(super) fn write(&self, dataset: &Path) -> Result<(), CrawlError> {
-        write_json(&dataset.join("dataset.json"), self)
+    /// Writes the summary file: this, and every published chunk.
+    pub(super) async fn write(
+        &self,
+        service: &JobChunkingService,
+        job_id: JobId,
+        path: &Path,
+    ) -> Result<(), CrawlError> {
+        let mut writer = SummaryWriter::create(path, self)?;
+        let mut chunks = std::pin::pin!(service.get_chunks_for_job(job_id).await?.stream());
+        while let Some(chunk) = chunks.try_next().await? {
+            if let Some(shard) = shard(&chunk) {
+                writer.push(&shard)?;
+            }
+        }
+        Ok(writer.finish()?)
     }
+}
+
+fn shard(chunk: &JobChunk) -> Option<Shard> {
+    let (ChunkState::Completed { unpublished: false }, Some(outcome)) = (&chunk.state, &chunk.outcome) else {
+        return None;
+    };
+    Some(Shard {
+        chunk_index: chunk.chunk_index,
+        first_image: chunk.image_range.start(),
+        last_image: chunk.image_range.end(),
+        images_ok: outcome.images_ok,
+        bytes: outcome.bytes,
+        files: outcome.outputs.iter().filter_map(|name| final_name(name)).map(str::to_owned).collect(),
+    })
 }

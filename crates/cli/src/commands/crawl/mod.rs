@@ -1,24 +1,27 @@
 //! `ream crawl`: from a list to a dataset in one folder; the same command again goes on.
 
+mod collapse;
+mod display;
+mod report;
+
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::output::{Output, Paint, fields, text};
+use crate::output::{Output, text};
 use crate::settings::{
-    CrawlFlags, CrawlSettings, JobFlags, JobSettings, PolicyFlags, PolicySettings, Source,
+    CrawlFlags, CrawlSettings, ImageFlags, ImageSettings, JobFlags, JobSettings, PolicyFlags, PolicySettings,
+    Source,
 };
 use crate::signals::Signals;
-use indicatif::ProgressBar;
-use ream::ErrorClass;
+use display::{Display, TICK};
+use ream::RobotsPolicy;
 use ream_worker::crawl::{
-    CrawlError, CrawlOptions, CrawlSession, CrawlSummary, ListOptions, STATE_DIR, prepare,
+    CrawlError, CrawlOptions, CrawlSession, CrawlSummary, KeepColumns, ListOptions, STATE_DIR, prepare,
 };
 use ream_worker::shutdown::Shutdown;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// How often the progress bar looks.
-const TICK: Duration = Duration::from_millis(200);
+pub(crate) use report::tell;
+use std::path::PathBuf;
+use std::str::FromStr as _;
 
 /// Crawl a list of image URLs into a folder
 ///
@@ -28,21 +31,31 @@ const TICK: Duration = Duration::from_millis(200);
 #[command(after_help = "\
 Examples:
   ream crawl urls.txt --out photos/
-  ream crawl pets.csv --out pets/ --url-col link --caption-col title --format webdataset
-  ream crawl intranet.txt --out intranet/ --allow-net 10.20.0.0/16")]
+  ream crawl pets.parquet --out pets/ --url-col link --caption-col title --keep-cols license,author \\
+      --format webdataset --resize-mode center_crop --image-size 256
+  ream crawl intranet.jsonl.gz --out intranet/ --allow-net 10.20.0.0/16")]
 pub(crate) struct CrawlArgs {
-    /// The list: .txt with a URL per line, or .csv with a heading
+    /// The list: .txt, .csv, .tsv, .jsonl (also .gz and .zst) or .parquet; or a folder of such files
     #[arg(value_name = "LIST")]
     pub(crate) list: PathBuf,
     /// The dataset's folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// The csv column with the URL
+    /// The column with the URL
     #[arg(long, value_name = "NAME", default_value = "url")]
     pub(crate) url_col: String,
-    /// The csv column with the caption [default: `caption` where there is one]
+    /// The column with the caption [default: `caption` where there is one]
     #[arg(long, value_name = "NAME")]
     pub(crate) caption_col: Option<String>,
+    /// Columns that go through to the output as they are, with commas; `all` for every other column
+    #[arg(long, value_name = "NAMES", value_parser = KeepColumns::from_str)]
+    pub(crate) keep_cols: Option<KeepColumns>,
+    /// The column with the SHA-256 that the file must have, in hexadecimal
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sha256_col: Option<String>,
+    /// Whether sites may refuse: respect or ignore robots.txt and X-Robots-Tag [default: respect]
+    #[arg(long, value_name = "POLICY", value_parser = RobotsPolicy::from_str)]
+    pub(crate) robots: Option<RobotsPolicy>,
     /// Images per chunk [default: 500]
     #[arg(long, value_name = "IMAGES", value_parser = crate::values::chunk_size)]
     pub(crate) chunk_size: Option<u64>,
@@ -51,22 +64,13 @@ pub(crate) struct CrawlArgs {
     pub(crate) fail_on_image_errors: bool,
     #[command(flatten)]
     pub(crate) fetching: CrawlFlags,
+    #[command(flatten)]
+    pub(crate) images: ImageFlags,
 }
 
 pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> {
     check_database(context)?;
-    let layers = &context.settings.layers;
-    let settings = CrawlSettings::load(layers, &args.fetching)?;
-    let jobs = JobSettings::load(layers, &JobFlags { priority: None, chunk_size: args.chunk_size })?;
-    let mut options = CrawlOptions::new(&args.list, &args.out);
-    options.list_options = ListOptions { url_column: args.url_col, caption_column: args.caption_col };
-    options.format = settings.format.value;
-    options.chunk_size = jobs.chunk_size.value;
-    options.images_in_flight = settings.images_in_flight.value;
-    options.chunks_in_flight = settings.chunks_in_flight.value;
-    options.policy =
-        PolicySettings::load(layers, &PolicyFlags::default(), CrawlOptions::default_policy())?.policy()?;
-    options.fetch = settings.fetch();
+    let options = options(&args, context)?;
     let summary = crawl(options, context.out).await?;
     tell(&summary, &args.out, context.out)?;
     let failed_images = args.fail_on_image_errors && summary.images_failed_total() > 0;
@@ -82,6 +86,28 @@ pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> 
         }
         _ => Ok(Exit::Incomplete),
     }
+}
+
+fn options(args: &CrawlArgs, context: &Context<'_>) -> Result<CrawlOptions> {
+    let layers = &context.settings.layers;
+    let settings = CrawlSettings::load(layers, &args.fetching)?;
+    let jobs = JobSettings::load(layers, &JobFlags { priority: None, chunk_size: args.chunk_size })?;
+    let policy = PolicyFlags { robots: args.robots, ..PolicyFlags::default() };
+    let mut options = CrawlOptions::new(&args.list, &args.out);
+    options.list_options = ListOptions {
+        url_column: args.url_col.clone(),
+        caption_column: args.caption_col.clone(),
+        keep_columns: args.keep_cols.clone().unwrap_or_default(),
+        sha256_column: args.sha256_col.clone(),
+    };
+    options.format = settings.format.value;
+    options.layout = settings.layout();
+    options.chunk_size = jobs.chunk_size.value;
+    options.chunks_in_flight = settings.chunks_in_flight.value;
+    options.policy = PolicySettings::load(layers, &policy, CrawlOptions::default_policy())?.policy()?;
+    options.fetch = settings.fetch();
+    options.transform = ImageSettings::load(layers, &args.images)?.transform()?;
+    Ok(options)
 }
 
 /// A crawl keeps its database beside its output. A variable may name another for other commands; a flag is a mistake.
@@ -152,88 +178,6 @@ fn greet(session: &CrawlSession, out: &Output) {
             found.retried_chunks
         ));
     }
-}
-
-/// The bar over a crawl's chunks.
-struct Display<'a> {
-    session: &'a CrawlSession,
-    out: &'a Output,
-    bar: ProgressBar,
-    started: Instant,
-}
-
-impl<'a> Display<'a> {
-    async fn new(session: &'a CrawlSession, out: &'a Output) -> Result<Self> {
-        let progress = session.progress().await?;
-        let bar = out.bar(progress.total_chunks.unsigned_abs());
-        bar.set_position(progress.completed_chunks.unsigned_abs());
-        Ok(Self { session, out, bar, started: Instant::now() })
-    }
-
-    fn say(&self, words: &str) {
-        self.bar.suspend(|| self.out.note(words));
-    }
-
-    /// A look that fails shows nothing new; what is wrong is told where the work is done.
-    async fn refresh(&mut self) {
-        let Ok(progress) = self.session.progress().await else { return };
-        let tally = self.session.tally().snapshot();
-        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-        let mut message = format!(
-            "{} images, {:.0}/s, {:.1} MB/s",
-            tally.images(),
-            tally.images() as f64 / seconds,
-            tally.bytes as f64 / 1e6 / seconds
-        );
-        if let Some(eta) = progress.eta {
-            message.push_str(&format!(", {} left", text::duration(eta.ms_since(progress.timestamp))));
-        }
-        for (class, count) in &tally.failed {
-            message.push_str(&format!("  {class} {count}"));
-        }
-        self.bar.set_position(progress.completed_chunks.unsigned_abs());
-        self.bar.set_message(message);
-    }
-}
-
-pub(crate) fn tell(summary: &CrawlSummary, folder: &Path, out: &Output) -> Result<()> {
-    if out.is_json() {
-        return out.document(summary);
-    }
-    let status = out.paint(if summary.is_complete() { Paint::Green } else { Paint::Yellow }, summary.status);
-    let mut lines = vec![
-        ("status", status),
-        ("chunks", format!("{} of {} completed", summary.completed_chunks, summary.total_chunks)),
-        ("images", format!("{} of {} stored", summary.images_ok, summary.images)),
-        ("bytes", text::bytes(u128::from(summary.bytes))),
-    ];
-    if !summary.images_failed.is_empty() {
-        let classes: Vec<String> =
-            summary.images_failed.iter().map(|(class, count)| format!("{count:>6} {class}")).collect();
-        lines.push(("failed", format!("{}\n{}", summary.images_failed_total(), classes.join("\n"))));
-    }
-    if summary.unpublished_chunks > 0 {
-        let told = text::count(summary.unpublished_chunks, "completed chunk");
-        lines.push(("unpublished", format!("the output of {told} is lost or cannot be moved, see above")));
-    }
-    for failure in &summary.failures {
-        lines.push(("failed chunk", format!("{}: {}", failure.chunk_index, text::printable(&failure.error))));
-    }
-    lines.push(("dataset", text::printable(&folder.display().to_string())));
-    fields(out, &lines)?;
-    if summary.images_failed_total() > 0 {
-        if summary.images_ok == 0 {
-            out.warning("not a single image could be stored");
-        }
-        out.hint("the ledgers (`*.ledger.parquet`) tell the reason for each image that failed; in this folder they are not tried again");
-        if summary.images_failed.contains_key(&ErrorClass::BlockedAddress) {
-            out.hint("addresses outside the public internet are fetched only with `--allow-net`, into a new folder");
-        }
-    }
-    if summary.failed_chunks > 0 && !summary.stopped {
-        out.hint("the same command tries failed chunks again");
-    }
-    Ok(())
 }
 
 impl From<CrawlError> for Failure {

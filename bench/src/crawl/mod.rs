@@ -1,0 +1,126 @@
+//! Whole crawls: `ream` beside img2dataset and a bare loop, each a process of its own, against one web server on
+//! loopback.
+
+mod bare_fetch;
+mod center_crop;
+mod contender;
+mod download;
+mod drip;
+mod drip_server;
+mod img2dataset;
+mod measure;
+mod memory;
+mod one_chunk;
+mod pictures;
+mod plan;
+mod rounds;
+mod site;
+mod stage;
+mod tree;
+
+use crate::Result;
+use crate::report::{Figure, Report, say};
+pub(crate) use bare_fetch::BareFetch;
+use clap::ValueEnum;
+use plan::Plan;
+use rounds::Side;
+use stage::Stage;
+use std::path::PathBuf;
+
+/// Arguments of `crawl`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to time; several times for several [default: all]
+    #[arg(long = "scenario", value_enum, value_name = "NAME")]
+    scenarios: Vec<Scenario>,
+    /// 5,000 images, and 50,000 where memory is measured; takes hours
+    #[arg(long)]
+    full: bool,
+    /// Rounds [default: 2, with --full 5; where images are decoded 2 and 3]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: Option<u32>,
+    /// At most so many images in every scenario, to try the bench itself
+    #[arg(long, value_parser = clap::value_parser!(u32).range(40..))]
+    images: Option<u32>,
+    /// This binary instead of one that is built
+    #[arg(long, value_name = "PATH")]
+    ream: Option<PathBuf>,
+    /// This binary with the feature `turbo` instead of one that is built
+    #[arg(long, value_name = "PATH")]
+    ream_turbo: Option<PathBuf>,
+    /// Leave the feature `turbo` out
+    #[arg(long)]
+    no_turbo: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Scenario {
+    /// Bytes kept as they come
+    Download,
+    /// Every image decoded, resized and encoded
+    CenterCrop,
+    /// A fresh process on 500 images
+    OneChunk,
+    /// Peak memory, with long lists and huge images
+    Memory,
+    /// One host that sends a byte a second
+    Drip,
+}
+
+/// Figures, and the settings that they were taken with.
+#[derive(Debug, Default)]
+struct Findings {
+    figures: Vec<Figure>,
+    settings: Vec<String>,
+}
+
+impl Findings {
+    fn of(figures: Vec<Figure>, sides: &[Side]) -> Self {
+        Self { figures, settings: sides.iter().map(|side| side.contender.told()).collect() }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.figures.extend(more.figures);
+        for setting in more.settings {
+            if !self.settings.contains(&setting) {
+                self.settings.push(setting);
+            }
+        }
+    }
+}
+
+impl Args {
+    /// Times what is asked for, and prints it.
+    pub(crate) fn run(&self) -> Result<()> {
+        let plan = Plan::new(self);
+        let stage = Stage::set(self, plan.different_images())?;
+        let mut findings = Findings::default();
+        for scenario in Scenario::value_variants() {
+            if !self.scenarios.is_empty() && !self.scenarios.contains(scenario) {
+                continue;
+            }
+            let found = match scenario {
+                Scenario::Download => download::run(&stage, &plan),
+                Scenario::CenterCrop => center_crop::run(&stage, &plan),
+                Scenario::OneChunk => one_chunk::run(&stage, &plan),
+                Scenario::Memory => memory::run(&stage, &plan),
+                Scenario::Drip => drip::run(&stage, &plan),
+            };
+            match found {
+                Ok(found) => findings.add(found),
+                // The other scenarios' figures took long and are worth printing.
+                Err(error) => say(&format!("error: {scenario:?} gave no figures: {error}")),
+            }
+        }
+        if findings.figures.is_empty() {
+            return Err("no scenario gave figures".into());
+        }
+        let mut facts = stage.facts()?;
+        facts.extend(findings.settings.iter().map(|setting| format!("setting  {setting}")));
+        Report::new(findings.figures).with_facts(facts).print(self.json)
+    }
+}

@@ -1,0 +1,57 @@
+//! The progress bar of a crawl, and warnings while it runs.
+
+use super::collapse::Watcher;
+use crate::failure::Result;
+use crate::output::{Output, text};
+use indicatif::ProgressBar;
+use ream_worker::crawl::CrawlSession;
+use std::time::{Duration, Instant};
+
+/// How often the progress bar looks.
+pub(super) const TICK: Duration = Duration::from_millis(200);
+
+/// The bar over a crawl's chunks.
+pub(super) struct Display<'a> {
+    session: &'a CrawlSession,
+    out: &'a Output,
+    bar: ProgressBar,
+    watcher: Watcher,
+    started: Instant,
+}
+
+impl<'a> Display<'a> {
+    pub(super) async fn new(session: &'a CrawlSession, out: &'a Output) -> Result<Self> {
+        let progress = session.progress().await?;
+        let bar = out.bar(progress.total_chunks.unsigned_abs());
+        bar.set_position(progress.completed_chunks.unsigned_abs());
+        Ok(Self { session, out, bar, watcher: Watcher::default(), started: Instant::now() })
+    }
+
+    pub(super) fn say(&self, words: &str) {
+        self.bar.suspend(|| self.out.note(words));
+    }
+
+    /// A look that fails shows nothing new; what is wrong is told where the work is done.
+    pub(super) async fn refresh(&mut self) {
+        let Ok(progress) = self.session.progress().await else { return };
+        let tally = self.session.tally().snapshot();
+        if let Some(warning) = self.watcher.look(&tally) {
+            self.bar.suspend(|| self.out.warning(warning));
+        }
+        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let mut message = format!(
+            "{} images, {:.0}/s, {:.1} MB/s",
+            tally.images(),
+            tally.images() as f64 / seconds,
+            tally.bytes as f64 / 1e6 / seconds
+        );
+        if let Some(eta) = progress.eta {
+            message.push_str(&format!(", {} left", text::duration(eta.ms_since(progress.timestamp))));
+        }
+        for (class, count) in &tally.failed {
+            message.push_str(&format!("  {class} {count}"));
+        }
+        self.bar.set_position(progress.completed_chunks.unsigned_abs());
+        self.bar.set_message(message);
+    }
+}

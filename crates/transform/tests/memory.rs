@@ -1,0 +1,45 @@
+//! What `inspect` says an image will take is at least what it takes, measured by an allocator that counts.
+//! The memory of the C libraries is not seen by it.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use peak_alloc::PeakAlloc;
+use ream_transform::{EncodeFormat, ResizeMode, TransformSettings, inspect, transform};
+use support::{every_kind, exif, jpeg_with, resizing};
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// The bytes that transforming took at its peak, and what was foretold.
+fn taken(bytes: &[u8], settings: &TransformSettings) -> (u64, u64) {
+    let inspected = inspect(bytes, settings).unwrap();
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
+    let transformed = transform(bytes, &inspected, settings).unwrap();
+    let peak = ALLOCATOR.peak_usage();
+    drop(transformed);
+    (peak.saturating_sub(before) as u64, inspected.work_bytes)
+}
+
+// One test, as the allocator counts for the whole process.
+#[test]
+fn no_image_takes_more_memory_than_foretold() {
+    for (width, height) in [(1500, 1100), (2500, 40), (40, 2500), (200, 150)] {
+        let mut files = every_kind(width, height);
+        let turned = jpeg_with(width, height, support::JPEG, &[(1, &exif(6))]);
+        files.push(("turned jpeg".to_owned(), turned));
+        for (kind, bytes) in files {
+            for &mode in ResizeMode::ALL {
+                for &format in EncodeFormat::ALL {
+                    let settings = resizing(mode, 256, format);
+                    let (taken, foretold) = taken(&bytes, &settings);
+                    let what = format!("{kind} {width}x{height} {mode} {format}: {taken} of {foretold}");
+                    assert!(taken <= foretold, "{what}");
+                    // And not by far, or images would be refused that fit.
+                    assert!(foretold <= 8 * taken + (4 << 20), "{what}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The settings that must stay the same as long as a folder is crawled into: half a dataset of one kind and half of
+//! another would be of no use to anybody.
+
+use super::options::CrawlOptions;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// Settings by name, as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Recipe(BTreeMap<String, String>);
+
+impl Recipe {
+    pub(super) fn of(options: &CrawlOptions) -> Self {
+        let (list, transform) = (&options.list_options, &options.transform);
+        let mut settings = BTreeMap::new();
+        let mut set = |name: &str, value: &dyn Display| settings.insert(name.to_owned(), value.to_string());
+        set("output format", &options.format);
+        set("layout", &options.layout);
+        set("chunk size", &options.chunk_size);
+        set("URL column", &list.url_column);
+        set("caption column", &or_none(list.caption_column.as_ref()));
+        set("kept columns", &list.keep_columns);
+        set("sha256 column", &or_none(list.sha256_column.as_ref()));
+        set("robots policy", &options.policy.robots);
+        set("resize mode", &transform.resize_mode);
+        set("image size", &transform.image_size);
+        set("resizing only if bigger", &transform.resize_only_if_bigger);
+        set("encode format", &or_none(transform.encode_format));
+        set("encode quality", &transform.encode_quality);
+        set("skipping of re-encoding", &transform.skip_reencode);
+        set("minimum image size", &transform.min_image_size);
+        set("maximum image area", &or_none(transform.max_image_area));
+        set("maximum aspect ratio", &or_none(transform.max_aspect_ratio));
+        set("maximum pixels", &transform.max_pixels);
+        set("maximum side", &transform.max_side);
+        Self(settings)
+    }
+
+    /// What is different in `other`, each with both values.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        let names: std::collections::BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        let value = |recipe: &Self, name: &str| or_none(recipe.0.get(name));
+        let differs = |name: &&String| {
+            let (here, there) = (value(self, name), value(other, name));
+            (here != there).then(|| format!("its {name} is {here}, not {there}"))
+        };
+        names.iter().filter_map(differs).collect()
+    }
+}
+
+fn or_none(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
+}
