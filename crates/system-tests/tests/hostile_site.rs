@@ -65,7 +65,7 @@ fn crawl(run: Run) -> Result<()> {
             faults.push(what);
         }
     };
-    expect(ended.code == Some(0), format!("it ended with {:?}", ended.code));
+    expect(ended.code == Some(0), format!("it ended with {:?} after {:?}", ended.code, ended.took));
     expect(memory_bytes <= MOST_MEMORY_BYTES, format!("it took {memory_bytes} bytes of memory"));
     expect(ended.left_behind.is_empty(), format!("it left {:?} where it was started", ended.left_behind));
     let mut after = names_in(folder.path())?;
@@ -86,15 +86,17 @@ fn crawl(run: Run) -> Result<()> {
     if faults.is_empty() { Ok(()) } else { Err(Fault::new(faults.join("\n"))) }
 }
 
-/// Runs it to its end, and looks at its memory all the time.
+/// Runs it to its end, and looks at its memory all the time. One that does not end in time is killed: the rest is
+/// judged all the same.
 fn watched(crawl: &Ream) -> Result<(Finished, u64)> {
     let mut running = crawl.start()?;
     let mut most = 0;
-    until("the crawl to end", LIMIT, || {
+    let ended = until("the crawl to end", LIMIT, || {
         most = running.peak_memory_bytes().unwrap_or(0).max(most);
         Ok(running.has_ended()?.then_some(()))
-    })?;
-    Ok((running.wait(LIMIT)?, most))
+    });
+    let finished = if ended.is_ok() { running.wait(LIMIT)? } else { running.kill()? };
+    Ok((finished, most))
 }
 
 /// A list of all rows of all cases.

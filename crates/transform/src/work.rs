@@ -22,7 +22,7 @@ pub(crate) fn work_bytes(probe: &Probe, plan: Option<&Plan>, format: EncodeForma
     let scaling = plan.map_or(0, |plan| {
         // Rows are scaled first; then columns. Alpha is multiplied in, in a copy.
         let rows_bytes = u64::from(wanted.0) * u64::from(probe.decoded.1.max(wanted.1)) * samples;
-        let copy_bytes = if samples % 2 == 0 { source_bytes } else { 0 };
+        let copy_bytes = if samples.is_multiple_of(2) { source_bytes } else { 0 };
         let filters_bytes = 16 * (u64::from(probe.decoded.0) + u64::from(probe.decoded.1))
             + 64 * (u64::from(plan.scaled.0) + u64::from(plan.scaled.1));
         source_bytes.saturating_add(rows_bytes + copy_bytes + filters_bytes + scaled_bytes)

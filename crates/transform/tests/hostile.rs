@@ -90,10 +90,10 @@ proptest! {
             bytes[at] = value;
         }
         let settings = TransformSettings { max_pixels: 100_000, ..resizing(ResizeMode::CenterCrop, 16, format) };
-        if let Ok(inspected) = inspect(&bytes, &settings) {
-            if let Err(refusal) = transform(&bytes, &inspected, &settings) {
-                prop_assert_eq!(refusal.class, ErrorClass::Decode);
-            }
+        if let Ok(inspected) = inspect(&bytes, &settings)
+            && let Err(refusal) = transform(&bytes, &inspected, &settings)
+        {
+            prop_assert_eq!(refusal.class, ErrorClass::Decode);
         }
         let _ = exif_json(&bytes);
     }

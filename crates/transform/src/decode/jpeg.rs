@@ -81,6 +81,10 @@ fn pixels(
 fn plain(bytes: &[u8], header: &JpegHeader<'_>, settings: &TransformSettings) -> Result<Pixels, Refusal> {
     let (space, layout) =
         if header.components == 1 { (ColorSpace::Luma, Layout::L) } else { (ColorSpace::RGB, Layout::Rgb) };
+    if header.components == 4 && header.subsampled {
+        // zune-jpeg 0.5 gives wrong colours for these, or none.
+        return Err(undecodable("a CMYK JPEG with subsampled components is not supported"));
+    }
     let side = settings.max_side as usize;
     let options = DecoderOptions::default()
         .set_strict_mode(false)

@@ -13,6 +13,8 @@ pub(crate) struct JpegHeader<'a> {
     pub(crate) components: u8,
     /// Whether the coefficients come in several scans, and all of them must be held in memory.
     pub(crate) buffered: bool,
+    /// Whether some components have fewer samples than others.
+    pub(crate) subsampled: bool,
     /// Samples of all components, subsampled and rounded up to whole blocks.
     pub(crate) padded_samples: u64,
     /// The Exif block, from its TIFF header on.
@@ -73,6 +75,7 @@ impl<'a> JpegHeader<'a> {
             .collect();
         let (most_x, most_y) =
             (factors.iter().map(|f| f.0).max()?.max(1), factors.iter().map(|f| f.1).max()?.max(1));
+        self.subsampled = factors.iter().any(|&factor| factor != (most_x, most_y));
         let units = u64::from(self.width).div_ceil(8 * most_x) * u64::from(self.height).div_ceil(8 * most_y);
         self.padded_samples = factors.iter().map(|(x, y)| x * y * units * 64).sum();
         Some(())

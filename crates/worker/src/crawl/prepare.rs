@@ -61,7 +61,7 @@ type Opened = (CrawlOptions, CrawlFolder, CrawlRecord, Arc<dyn JobChunkRepositor
 
 fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened, CrawlError> {
     // Looked at before anything is made, so that a mistyped name leaves no folder behind.
-    let found = list_fingerprint(&options.list)?;
+    let found = list_fingerprint(&options.list).map_err(|error| no_list(&options.list, error))?;
     let folder = CrawlFolder::open(&options.out)?;
     let record = match folder.record()? {
         Some(record) => {
@@ -72,6 +72,16 @@ fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened,
     };
     let repository = DatabaseUrl::Sqlite(folder.database()).open(true)?;
     Ok((options, folder, record, repository))
+}
+
+/// A list that is not there is a mistyped name; what else can go wrong with files is the machine's fault.
+fn no_list(list: &Path, error: ream_dataset::Error) -> CrawlError {
+    match error {
+        ream_dataset::Error::Io { path, source, .. } if path == list => {
+            CrawlError::io("read the list", path)(source)
+        }
+        other => other.into(),
+    }
 }
 
 /// Takes the list into a folder without a crawl. What fails leaves the folder as it was.

@@ -31,8 +31,8 @@ use std::str::FromStr as _;
 #[command(after_help = "\
 Examples:
   ream crawl urls.txt --out photos/
-  ream crawl pets.parquet --out pets/ --url-col link --caption-col title --keep-cols license,author \\
-      --format webdataset --resize-mode center_crop --image-size 256
+  ream crawl pets.parquet --out pets/ --url-col link --caption-col title --keep-cols license
+  ream crawl urls.csv --out small/ --format webdataset --resize-mode center_crop --image-size 256
   ream crawl intranet.jsonl.gz --out intranet/ --allow-net 10.20.0.0/16")]
 pub(crate) struct CrawlArgs {
     /// The list: .txt, .csv, .tsv, .jsonl (also .gz and .zst) or .parquet; or a folder of such files
