@@ -103,6 +103,11 @@ impl Figure {
         Self::new(name, Unit::Ratio, ratios)
     }
 
+    /// Whether there is anything to show.
+    pub(crate) fn has_samples(&self) -> bool {
+        !self.samples.is_empty()
+    }
+
     fn is_met(&self) -> Option<bool> {
         let median = quantile(&self.samples, 0.5);
         self.target.map(|target| match target {

@@ -24,8 +24,8 @@ pub(super) fn run(stage: &Stage, plan: &Plan) -> Result<Findings> {
         Contender::ream(PLAIN, &stage.plain, &IMPOLITE),
         Contender::ream(POLITE, &stage.plain, &["--robots", "ignore"]),
         Contender::ream(ROBOTS, &stage.plain, &["--robots", "respect", "--max-per-host", "64"]),
-        Contender::bare(BARE)?,
     ];
+    contenders.extend(stage.bare(BARE)?);
     contenders.extend(stage.img2datasets(&KEEP));
     let sides = interleaved(WHAT, contenders, &list, plan.rounds, stage.scratch())?;
     let mut figures = Vec::new();
@@ -41,16 +41,17 @@ pub(super) fn run(stage: &Stage, plan: &Plan) -> Result<Findings> {
             side.figure(WHAT, "peak memory", Unit::Mebibytes, side.peak_mib()),
         ]);
     }
-    let ream = side(&sides, PLAIN)?;
-    let bare = side(&sides, BARE)?;
+    let ream = side(&sides, PLAIN).ok_or("ream did not run")?;
+    let bare = side(&sides, BARE);
+    let of_bare = |of: fn(&Side) -> Vec<f64>| bare.map(of).unwrap_or_default();
     let ratio =
         |name: &str, over: &[f64], under: &[f64]| Figure::ratio(format!("{WHAT}: {name}"), over, under);
     figures.extend([
-        ratio("images/s, ream / bare loop", &ream.images_per_s(), &bare.images_per_s())
+        ratio("images/s, ream / bare loop", &ream.images_per_s(), &of_bare(Side::images_per_s))
             .at_least(OF_BARE_AT_LEAST),
         ratio("images/s, ream / best img2dataset", &ream.images_per_s(), &best_rate(&sides)),
         ratio("CPU, best img2dataset / ream", &best_cpu(&sides), &ream.cpu_s_per_thousand()),
-        ratio("CPU, ream / bare loop", &ream.cpu_s_per_thousand(), &bare.cpu_s_per_thousand()),
+        ratio("CPU, ream / bare loop", &ream.cpu_s_per_thousand(), &of_bare(Side::cpu_s_per_thousand)),
     ]);
     Ok(Findings::of(figures, &sides))
 }

@@ -42,25 +42,35 @@ pub(super) fn run(stage: &Stage, plan: &Plan) -> Result<Findings> {
         findings.figures.extend(seen.figures(&what));
         findings.settings.push(contender.told());
     }
-    if let (true, Some((images, _))) = (plan.full, plan.drip_images.first()) {
-        findings.add(theirs(stage, &site, &dripping_host, *images)?);
+    let theirs = stage.img2dataset(2, &KEEP).filter(|_| plan.full);
+    if let (Some(contender), Some((images, _))) = (theirs, plan.drip_images.first()) {
+        findings.add(how_far(&contender, stage, &site, &dripping_host, *images)?);
     }
     Ok(findings)
 }
 
-/// How far img2dataset comes before it waits for drips only.
-fn theirs(stage: &Stage, site: &Site, dripping_host: &str, images: usize) -> Result<Findings> {
+/// How far a contender comes that may wait for drips for ever.
+fn how_far(
+    contender: &Contender,
+    stage: &Stage,
+    site: &Site,
+    dripping_host: &str,
+    images: usize,
+) -> Result<Findings> {
     let what = format!("drip, {images}");
     let lists = Lists::write(stage, site, dripping_host, images)?;
-    let contender = Contender::img2dataset(&stage.environment.command(), 2, &KEEP);
     let bounds = Bounds { time: Some(THEIR_TIME_LIMIT), memory_mib: None };
-    let (run, done) = one_run(&contender, &lists.dripping, site, stage, bounds)?;
+    let (run, done) = one_run(contender, &lists.dripping, site, stage, bounds)?;
     let end = if run.used.ended == Ended::TimeUp { "ended by the bench" } else { "by itself" };
     let name = |of: &str| format!("{what}: {}, {of}", contender.name);
     Ok(Findings {
         figures: vec![
             Figure::new(name(&format!("time ({end})")), Unit::Seconds, vec![run.used.wall_s]),
-            Figure::new(name("fast images fetched by then"), Unit::Images, vec![done.count as f64]),
+            Figure::new(
+                name(&format!("of {} fast images fetched by then", lists.fast_images)),
+                Unit::Images,
+                vec![done.count as f64],
+            ),
             Figure::new(name("images stored by then"), Unit::Images, vec![run.stored as f64]),
         ],
         settings: vec![contender.told()],

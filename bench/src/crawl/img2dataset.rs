@@ -32,7 +32,9 @@ impl Environment {
             run(&mut pip)?;
             std::fs::write(ready, "")?;
         }
-        run(Command::new(environment.python()).env(NO_UPDATE.0, NO_UPDATE.1).args(["-c", "import img2dataset"]))?;
+        run(Command::new(environment.python())
+            .env(NO_UPDATE.0, NO_UPDATE.1)
+            .args(["-c", "import img2dataset"]))?;
         Ok(environment)
     }
 

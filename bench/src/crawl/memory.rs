@@ -26,20 +26,19 @@ pub(super) fn run(stage: &Stage, plan: &Plan) -> Result<Findings> {
     let mut findings = Findings::default();
     for &images in &plan.memory_images {
         let list = stage.list(images)?;
-        let contenders = [
-            Contender::ream(PLAIN, &stage.plain, &IMPOLITE),
-            Contender::img2dataset(&stage.environment.command(), 2, &KEEP),
-        ];
+        let mut contenders = vec![Contender::ream(PLAIN, &stage.plain, &IMPOLITE)];
+        contenders.extend(stage.img2dataset(2, &KEEP));
         weigh(stage, &format!("memory, download {images}"), contenders, &list, &mut findings)?;
         let list = stage.decodable_list(images)?;
         let mut contenders = stage.reams(&ream_args());
-        contenders.push(Contender::img2dataset(&stage.environment.command(), 2, &IMG2DATASET_ARGS));
+        contenders.extend(stage.img2dataset(2, &IMG2DATASET_ARGS));
         weigh(stage, &format!("memory, center_crop {images}"), contenders, &list, &mut findings)?;
     }
-    let list = list_with_huge_images(stage, plan.huge_list_images)?;
-    let huge = list.images / HUGE_EVERY;
-    let what = format!("memory, {huge} of {} with 168 megapixels", list.images);
-    weigh(stage, &what, huge_contenders(stage), &list, &mut findings)?;
+    if let Some(images) = plan.huge_list_images {
+        let list = list_with_huge_images(stage, images)?;
+        let what = format!("memory, {} of {images} with 168 megapixels", images / HUGE_EVERY);
+        weigh(stage, &what, huge_contenders(stage), &list, &mut findings)?;
+    }
     Ok(findings)
 }
 

@@ -19,7 +19,7 @@ pub(super) fn run(stage: &Stage, plan: &Plan) -> Result<Findings> {
     cropped.extend(stage.img2datasets(&IMG2DATASET_ARGS));
     let mut findings = Findings::default();
     for (what, contenders) in [("one chunk, download", kept), ("one chunk, center_crop", cropped)] {
-        let sides = interleaved(what, contenders, &list, plan.rounds, stage.scratch())?;
+        let sides = interleaved(what, contenders, &list, plan.chunk_rounds, stage.scratch())?;
         let best = best_img2dataset(&sides, Side::wall_s, f64::min);
         let mut figures: Vec<_> =
             sides.iter().map(|side| side.figure(what, "", Unit::Seconds, side.wall_s())).collect();

@@ -20,8 +20,8 @@ const PACKAGES: &[(&str, usize)] = &[
 ];
 
 const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "webp", "svg", "gif"];
-/// What is left out wherever pixels are compared: SVG has none, and most builds of OpenCV cannot read GIF.
-const WITHOUT_COMMON_DECODER: &[&str] = &["svg", "gif"];
+/// Left out wherever images are decoded: OpenCV cannot, and Ream keeps it as it came.
+const NEVER_DECODED: &str = "svg";
 
 /// One image below the web root.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl Pictures {
 
 impl Picture {
     fn is_decodable(&self) -> bool {
-        !WITHOUT_COMMON_DECODER.contains(&self.kind.as_str())
+        self.kind != NEVER_DECODED
     }
 }
 

@@ -13,7 +13,9 @@ pub(super) struct Plan {
     pub(super) crop_images: usize,
     pub(super) chunk_images: usize,
     pub(super) memory_images: Vec<usize>,
-    pub(super) huge_list_images: usize,
+    pub(super) chunk_rounds: u32,
+    /// None without `full`: these take minutes.
+    pub(super) huge_list_images: Option<usize>,
     /// Images and rounds.
     pub(super) drip_images: Vec<(usize, u32)>,
 }
@@ -27,12 +29,13 @@ impl Plan {
         let mut plan = Self {
             full,
             rounds: rounds(2, 5),
-            crop_rounds: rounds(2, 3),
+            crop_rounds: rounds(1, 3),
+            chunk_rounds: rounds(1, 5),
             download_images: images(1_000, 5_000),
             crop_images: images(300, 5_000),
             chunk_images: images(500, 500),
             memory_images: vec![images(500, 5_000)],
-            huge_list_images: images(200, 500),
+            huge_list_images: full.then(|| images(500, 500)),
             drip_images: vec![(images(1_000, 5_000), rounds(1, 3))],
         };
         if full {

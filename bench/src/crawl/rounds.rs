@@ -76,9 +76,8 @@ impl Side {
 }
 
 /// The side of this name.
-pub(super) fn side<'a>(sides: &'a [Side], name: &str) -> Result<&'a Side> {
-    let found = sides.iter().find(|side| side.contender.name == name);
-    found.ok_or_else(|| format!("no contender is called {name}").into())
+pub(super) fn side<'a>(sides: &'a [Side], name: &str) -> Option<&'a Side> {
+    sides.iter().find(|side| side.contender.name == name)
 }
 
 /// The best that img2dataset did in each round, whatever its settings were.

@@ -30,6 +30,7 @@ pub(super) struct Stage {
     pub(super) plain: PathBuf,
     pub(super) turbo: Option<PathBuf>,
     pub(super) web_root: PathBuf,
+    only_ream: bool,
     load_before: String,
     scratch: TempDir,
 }
@@ -57,6 +58,7 @@ impl Stage {
             plain,
             turbo,
             web_root,
+            only_ream: args.only_ream,
             load_before: machine::load(),
             scratch,
         })
@@ -86,8 +88,17 @@ impl Stage {
 
     /// img2dataset with one process and with one for each of two cores.
     pub(super) fn img2datasets(&self, args: &[&str]) -> Vec<Contender> {
-        let command = self.environment.command();
-        [1, 2].map(|processes| Contender::img2dataset(&command, processes, args)).into()
+        [1, 2].into_iter().filter_map(|processes| self.img2dataset(processes, args)).collect()
+    }
+
+    /// img2dataset, unless it is left out.
+    pub(super) fn img2dataset(&self, processes: usize, args: &[&str]) -> Option<Contender> {
+        (!self.only_ream).then(|| Contender::img2dataset(&self.environment.command(), processes, args))
+    }
+
+    /// The bare loop, unless it is left out.
+    pub(super) fn bare(&self, name: &str) -> Result<Option<Contender>> {
+        if self.only_ream { Ok(None) } else { Contender::bare(name).map(Some) }
     }
 
     /// What the figures depend on.
@@ -100,7 +111,7 @@ impl Stage {
         let mut facts = vec![
             format!("before   load {}", self.load_before),
             format!("images   {}", self.pictures.told()),
-            format!("decoded  {} of them: without svg and gif", self.pictures.decodable()),
+            format!("decoded  {} of them: without svg", self.pictures.decodable()),
             format!("ream     {}", version(&self.plain, "--version")?),
             format!("server   {}, one process", version(Path::new("nginx"), "-v")?),
             format!("beside   {}", self.environment.versions()?),

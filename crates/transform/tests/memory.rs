@@ -25,7 +25,7 @@ fn taken(bytes: &[u8], settings: &TransformSettings) -> (u64, u64) {
 // One test, as the allocator counts for the whole process.
 #[test]
 fn no_image_takes_more_memory_than_foretold() {
-    for (width, height) in [(400, 300), (2500, 40), (40, 2500)] {
+    for (width, height) in [(400, 300), (1500, 24)] {
         let mut files = every_kind(width, height);
         let turned = jpeg_with(width, height, support::JPEG, &[(1, &exif(6))]);
         files.push(("turned jpeg".to_owned(), turned));

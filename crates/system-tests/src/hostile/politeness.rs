@@ -28,6 +28,9 @@ fn waiting() -> Vec<Case> {
         .requests(2..=2)
         .retry_after_s(2),
         busy("429-for-ever", "http_429", "429 Too Many Requests", "1").retry_after_s(1),
+        busy("429-for-a-day", "http_429", "429 Too Many Requests", "86400")
+            .requests(1..=1)
+            .retry_after_s(86_400),
         busy("429-with-nonsense", "http_429", "429 Too Many Requests", "in a while"),
         busy("503-for-ever", "http_5xx", "503 Service Unavailable", "1").retry_after_s(1),
         Case::http("503-then-200", "ok", |e| match e.nth {
