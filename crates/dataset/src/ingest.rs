@@ -45,6 +45,8 @@ pub struct Ingested {
     pub sha256: String,
     /// The columns of which every row has a value, or none.
     pub kept_columns: Vec<KeptColumn>,
+    /// Whether the list has captions: a column for them was named, or a row has one.
+    pub has_captions: bool,
     /// The names of the files in the order in which they were read.
     pub source_files: Vec<String>,
 }
@@ -77,26 +79,35 @@ pub fn ingest(
     })?;
     // The writer's failure is why the reader could not go on.
     let parts = written?;
-    let (accepted, rejected, sha256) = read?;
+    let Read { accepted, rejected, has_captions, sha256 } = read?;
     parts.finish()?;
-    Ok(Ingested { accepted, rejected, sha256, kept_columns, source_files })
+    let has_captions = has_captions || options.list.caption_column.is_some();
+    Ok(Ingested { accepted, rejected, sha256, kept_columns, has_captions, source_files })
 }
 
-/// Reads the whole list; answers how many rows were accepted and rejected, and its SHA-256.
+struct Read {
+    accepted: u64,
+    rejected: u64,
+    has_captions: bool,
+    sha256: String,
+}
+
+/// Reads the whole list.
 fn read(
     list: &Path,
     mut reader: ListReader,
     mut rejects: Rejects,
     batches: &SyncSender<Vec<ListRow>>,
     mut progress: impl FnMut(u64, u64),
-) -> Result<(u64, u64, String)> {
+) -> Result<Read> {
     let total = reader.bytes_total();
-    let (mut accepted, mut told) = (0, 0);
+    let (mut accepted, mut told, mut has_captions) = (0, 0, false);
     let mut batch = Vec::with_capacity(BATCH_ROWS);
     while let Some(item) = reader.next() {
         match item? {
             ListItem::Row(row) => {
                 accepted += 1;
+                has_captions |= row.caption.is_some();
                 batch.push(row);
             }
             ListItem::Reject(reject) => rejects.push(&reject)?,
@@ -120,7 +131,7 @@ fn read(
     let rejected = rejects.finish()?;
     let bytes = reader.bytes_read();
     progress(bytes, bytes);
-    Ok((accepted, rejected, reader.into_sha256()))
+    Ok(Read { accepted, rejected, has_captions, sha256: reader.into_sha256() })
 }
 
 fn write(mut parts: PartsWriter, batches: Receiver<Vec<ListRow>>) -> Result<PartsWriter> {

@@ -88,6 +88,22 @@ impl Column {
         Self { name: Cow::Borrowed(name), kind: Kind::Binary, optional: false }
     }
 
+    /// Whether many rows have the same value, so that a dictionary of the values is worth its cost.
+    fn repeats(&self) -> bool {
+        const DISTINCT: [&str; 9] = [
+            "url",
+            "final_url",
+            "caption",
+            "sha256",
+            "original_sha256",
+            "expected_sha256",
+            "etag",
+            "file",
+            "key",
+        ];
+        self.kind != Kind::Binary && !DISTINCT.contains(&self.name.as_ref())
+    }
+
     /// What a file says of one of its columns; `None` for a type that no table has.
     fn of(found: &ColumnDescriptor) -> Option<Self> {
         let kind = match found.physical_type() {

@@ -60,7 +60,8 @@ pub struct FetchConfig {
     pub max_rate_per_host: Option<f64>,
     /// The longest `crawl-delay` of a robots.txt that is obeyed; a longer one counts as this.
     pub max_crawl_delay: Duration,
-    /// The longest time a host is left alone, whatever its `Retry-After` asks for.
+    /// The longest time that images wait for a host that asks to be left alone; if its `Retry-After` asks for more, they
+    /// end, and it is not asked before.
     pub host_backoff_cap: Duration,
     /// A host is given up after so many failures in a row without an answer between; 0 is never.
     pub give_up_after: u32,

@@ -21,6 +21,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 import webdataset
 
+import lists
 import options as kinds
 
 
@@ -55,6 +56,7 @@ def sha256(data):
 def load_tars(dataset, good):
     """Every sample of all tars."""
     urls = sorted(glob.glob(os.path.join(glob.escape(dataset.root), "*.tar")))
+    always = dataset.options.img2dataset and lists.has_captions(dataset.list_path)
     samples = list(webdataset.WebDataset(urls, shardshuffle=False, empty_check=False).decode())
     expect(len(samples), len(good), "samples")
     for row, sample in zip(good, samples):
@@ -64,8 +66,8 @@ def load_tars(dataset, good):
         data = sample[extension]
         expect(sha256(data), row["sha256"], f"bytes of {where}")
         expect(sample["json"]["url"], row["url"], f"url of {where}")
-        if "txt" in sample or row["caption"]:
-            expect(sample["txt"], row["caption"] or "", f"caption of {where}")
+        if "txt" in sample or row["caption"] or always:
+            expect(sample.get("txt"), row["caption"] or "", f"caption of {where}")
     decoded = list(webdataset.WebDataset(urls[:1], shardshuffle=False, empty_check=False).decode("pil", handler=skip))
     shown = sum(any(isinstance(value, PIL.Image.Image) for value in sample.values()) for sample in decoded)
     return f"webdataset: {len(samples)} samples of {len(urls)} tars, {shown} of the first tar decoded"

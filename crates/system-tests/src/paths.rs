@@ -9,13 +9,14 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The folder of the running test's profile, such as `target/debug`.
+/// The folder of the running program's profile, such as `target/debug`.
 fn profile_dir() -> Result<PathBuf> {
-    let test = std::env::current_exe().map_err(cannot("find the running test"))?;
-    let mut folders = test.ancestors().skip(1);
-    let found = folders.find(|folder| folder.file_name().is_some_and(|name| name == "deps"));
-    let parent = found.and_then(Path::parent);
-    parent.map(Path::to_owned).ok_or_else(|| Fault::new(format!("{} is in no target folder", test.display())))
+    let program = std::env::current_exe().map_err(cannot("find the running program"))?;
+    // Tests lie in `deps`, other programs beside it.
+    let folder = program.ancestors().skip(1).find(|folder| folder.join("deps").is_dir());
+    folder
+        .map(Path::to_owned)
+        .ok_or_else(|| Fault::new(format!("{} is in no target folder", program.display())))
 }
 
 /// The target folder, and the name of the profile that the running test was built with.

@@ -30,13 +30,14 @@ impl TableWriter {
         let fields = columns.iter().map(Column::schema).collect::<Result<Vec<_>, _>>()?;
         let schema = Type::group_type_builder("ream").with_fields(fields).build()?;
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
-        // Images are compressed already, and no two are alike.
-        let is_binary = |column: &&Column| column.kind == Kind::Binary;
-        let properties = columns.iter().filter(is_binary).fold(properties, |properties, column| {
+        let properties = columns.iter().fold(properties, |properties, column| {
             let path = ColumnPath::from(column.name.as_ref());
-            properties
-                .set_column_compression(path.clone(), Compression::UNCOMPRESSED)
-                .set_column_dictionary_enabled(path, false)
+            let properties = properties.set_column_dictionary_enabled(path.clone(), column.repeats());
+            match column.kind {
+                // Images are compressed already.
+                Kind::Binary => properties.set_column_compression(path, Compression::UNCOMPRESSED),
+                _ => properties,
+            }
         });
         let properties = properties
             // Statistics would repeat whole URLs in every footer, which is read for each chunk.

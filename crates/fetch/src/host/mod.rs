@@ -90,7 +90,7 @@ impl Host {
     pub(crate) fn look(&self, now: Instant, patience: Instant) -> Result<Instant, Failure> {
         let state = self.lock();
         state.breaker.look(now)?;
-        state.pace.beyond(patience).map_or(Ok(()), Err)?;
+        state.pace.beyond(now, patience).map_or(Ok(()), Err)?;
         Ok(state.pace.ready_at())
     }
 

@@ -15,13 +15,15 @@ pub(crate) struct Pace {
     between: Duration,
     next_at: Instant,
     left_alone_until: Instant,
+    /// Whether that is so long that nobody waits for it.
+    is_closed: bool,
     strikes: u32,
     why: Option<(ErrorClass, Option<u16>)>,
 }
 
 impl Pace {
     pub(crate) fn new(between: Duration, now: Instant) -> Self {
-        Self { between, next_at: now, left_alone_until: now, strikes: 0, why: None }
+        Self { between, next_at: now, left_alone_until: now, is_closed: false, strikes: 0, why: None }
     }
 
     /// A longer time between requests than before; a shorter one changes nothing.
@@ -44,16 +46,19 @@ impl Pace {
     }
 
     /// Why nothing may go out until after `patience` ends, if that is so.
-    pub(crate) fn beyond(&self, patience: Instant) -> Option<Failure> {
-        let (class, status) = self.why.filter(|_| self.left_alone_until > patience)?;
-        let message = "the host asks to be left alone for longer than this image may wait";
+    pub(crate) fn beyond(&self, now: Instant, patience: Instant) -> Option<Failure> {
+        let closed = self.is_closed && now < self.left_alone_until;
+        let (class, status) = self.why.filter(|_| closed || self.left_alone_until > patience)?;
+        let seconds = self.left_alone_until.duration_since(now).as_secs();
+        let message = format!("the host asks to be left alone for {seconds} s, which no image waits for");
         let mut failure = Failure::new(class, message).out_of_patience();
         failure.http_status = status;
         Some(failure)
     }
 
     /// The host asked for fewer requests. `unasked` is the wait where it names none; it doubles with each time that
-    /// this happens after an earlier wait, up to `unasked_cap`. What the host names is cut at `cap`.
+    /// this happens after an earlier wait, up to `unasked_cap`. Nobody waits for more than `cap`: a host that names more is
+    /// not asked again before that time, and its images end.
     pub(crate) fn back_off(
         &mut self,
         failure: &Failure,
@@ -65,8 +70,11 @@ impl Pace {
             self.strikes = self.strikes.saturating_add(1);
         }
         let doubled = unasked.saturating_mul(1 << (self.strikes.saturating_sub(1)).min(16)).min(unasked_cap);
-        let wait = failure.retry_after.map_or(doubled, |asked| asked.max(doubled)).min(cap);
-        self.left_alone_until = self.left_alone_until.max(later(now, wait));
+        let wait = failure.retry_after.map_or(doubled, |asked| asked.max(doubled));
+        let until = later(now, wait);
+        if until > self.left_alone_until {
+            (self.left_alone_until, self.is_closed) = (until, wait > cap);
+        }
         self.why = Some((failure.class, failure.http_status));
     }
 
@@ -105,11 +113,22 @@ mod tests {
         assert_eq!(pace.ready_at(), now + 120 * S);
         pace.back_off(&refused(Some(S)), limits, now);
         assert_eq!(pace.ready_at(), now + 120 * S);
-        pace.back_off(&refused(Some(Duration::MAX)), limits, now);
+        pace.back_off(&refused(Some(300 * S)), limits, now);
         assert_eq!(pace.ready_at(), now + 300 * S);
-        assert!(pace.beyond(now + 300 * S).is_none());
-        let failure = pace.beyond(now + 299 * S).unwrap();
+        assert!(pace.beyond(now, now + 300 * S).is_none());
+        let failure = pace.beyond(now, now + 299 * S).unwrap();
         assert_eq!((failure.class, failure.http_status), (ErrorClass::Http429, Some(429)));
+    }
+
+    #[test]
+    fn a_host_that_asks_for_more_than_the_cap_is_closed_until_then() {
+        let now = Instant::now();
+        let mut pace = Pace::new(Duration::ZERO, now);
+        pace.back_off(&refused(Some(86_400 * S)), [S, 4 * S, 300 * S], now);
+        let patience = now + 100_000 * S;
+        assert!(pace.beyond(now, patience).unwrap().message.contains("86400 s"));
+        assert!(pace.beyond(now + 86_399 * S, patience).is_some());
+        assert!(pace.beyond(now + 86_400 * S, patience).is_none());
     }
 
     #[test]

@@ -118,6 +118,8 @@ pub(super) struct CrawlRecord {
     pub(super) accepted: u64,
     /// Rows left out.
     pub(super) rejected: u64,
+    /// Whether the list has captions.
+    pub(super) has_captions: bool,
     /// Images per chunk.
     pub(super) chunk_size: u64,
     /// What else decides how rows become images and output.

@@ -53,6 +53,7 @@ pub async fn prepare(
         job_id: job.id,
         resumed,
         rejected_rows: record.rejected,
+        has_captions: record.has_captions,
         tally: Tally::default(),
     })
 }
@@ -109,6 +110,7 @@ fn take_in(
         list_modified_ms: found.modified_ms,
         accepted: ingested.accepted,
         rejected: ingested.rejected,
+        has_captions: ingested.has_captions,
         chunk_size: options.chunk_size,
         recipe: Recipe::of(options),
     };

@@ -46,6 +46,7 @@ pub struct CrawlSession {
     pub(super) job_id: JobId,
     pub(super) resumed: Option<Resumed>,
     pub(super) rejected_rows: u64,
+    pub(super) has_captions: bool,
     pub(super) tally: Tally,
 }
 
@@ -105,7 +106,7 @@ impl CrawlSession {
             layout: self.options.layout,
             chunk_size: self.options.chunk_size,
             kept: self.list.kept_columns().to_vec(),
-            has_captions: self.options.list_options.caption_column.is_some(),
+            has_captions: self.has_captions,
             encode_extension: encode_extension(&self.options.transform),
         };
         let images = ImageChunks {
