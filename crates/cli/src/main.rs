@@ -49,7 +49,10 @@ fn start(cli: Cli, out: &mut Output) -> Result<Exit> {
     settings.rows()?;
     out.set_color(settings.output.color.value);
     log_to_stderr(&settings.output.log.value, out.stderr_color());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // A hostile server can keep a thread busy for as long as its time limit lasts: the system then shares the
+    // processors between more threads than there are processors.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).max(4);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::internal(format!("cannot start threads: {error}")))?;
     let context = Context::new(out, &settings);
     let ends_itself = commands::ends_itself(&cli.command);

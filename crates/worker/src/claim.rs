@@ -3,7 +3,7 @@
 //!
 //! It knows nothing of images: what is done with a chunk is a [`ChunkProcessor`].
 
-use crate::lease::{HolderEnd, hold};
+use crate::lease::{HolderEnd, LeaseKeeper};
 use crate::progress::{Begun, ProgressCell};
 use crate::shutdown::StopSignal;
 use futures::FutureExt as _;
@@ -88,6 +88,7 @@ impl Worker {
     /// What makes work impossible: the job is gone, or the database refuses. A database out of reach is waited for.
     pub async fn run(&self, mut stop: StopSignal) -> Result<WorkerEnd> {
         let mut in_flight = InFlight::default();
+        let leases = Arc::new(LeaseKeeper::start());
         let mut wake_ups = self.service.repository().wake_ups();
         let end = loop {
             if stop.is_stopped() {
@@ -95,7 +96,7 @@ impl Worker {
             }
             // Seen before looking, so that a wake-up between looking and waiting is not missed.
             wake_ups.mark_unchanged();
-            let pause = match self.fill(&mut in_flight, &stop).await {
+            let pause = match self.fill(&mut in_flight, &leases, &stop).await {
                 Ok(Some(status)) => break Ok(WorkerEnd::JobEnded(status)),
                 Ok(None) => POLL_INTERVAL,
                 Err(error) if error.is_unavailable() => {
@@ -123,7 +124,12 @@ impl Worker {
 
     /// Claims one chunk after another while there is room. Answers the job's status once it has ended and nothing is in
     /// flight.
-    async fn fill(&self, in_flight: &mut InFlight, stop: &StopSignal) -> Result<Option<CrawlJobStatus>> {
+    async fn fill(
+        &self,
+        in_flight: &mut InFlight,
+        leases: &Arc<LeaseKeeper>,
+        stop: &StopSignal,
+    ) -> Result<Option<CrawlJobStatus>> {
         loop {
             while in_flight.chunks.try_join_next().is_some() {}
             let taken = in_flight.chunks.len() as u32;
@@ -150,6 +156,7 @@ impl Worker {
                 processor: self.processor.clone(),
                 claimed: Arc::new(claimed),
                 progress,
+                leases: Arc::clone(leases),
                 asked_at,
             };
             in_flight.chunks.spawn(attempt.run(stop.clone()));
@@ -195,17 +202,21 @@ struct Attempt {
     processor: Arc<dyn ChunkProcessor>,
     claimed: Arc<ClaimedChunk>,
     progress: ProgressCell,
+    leases: Arc<LeaseKeeper>,
     asked_at: Instant,
 }
 
 impl Attempt {
     async fn run(self, mut stop: StopSignal) {
         let progress = &self.progress;
+        let (service, claimed) = (self.service.clone(), Arc::clone(&self.claimed));
+        let holding = self.leases.hold(service, claimed, self.asked_at, progress.clone());
         let end = tokio::select! {
             // Work that is done counts, even if stop was said in the same moment.
             biased;
             result = self.processor.process(self.claimed.clone(), progress.clone()) => Ok(result),
-            end = hold(&self.service, &self.claimed, self.asked_at, progress) => Err(end),
+            // Without an answer nobody holds the lease any more.
+            end = holding => Err(end.unwrap_or(HolderEnd::Overdue)),
             () = stop.stopped() => Err(HolderEnd::Asked("the worker stops")),
         };
         progress.set_begun();

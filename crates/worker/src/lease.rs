@@ -1,8 +1,13 @@
-//! Keeping a lease alive while a chunk is worked on.
+//! Keeping leases alive while chunks are worked on.
 
 use crate::progress::ProgressCell;
 use ream::{Advice, ClaimedChunk, Error, Heartbeat, JobChunkingService};
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Why a holder must end before its work is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,9 +20,53 @@ pub(crate) enum HolderEnd {
     Lost(&'static str),
 }
 
+/// A thread that does nothing but hold leases. Servers can keep all threads that fetch busy for a long time, with a flood
+/// of interim answers, say: no lease may be lost for that.
+pub(crate) struct LeaseKeeper {
+    runtime: Handle,
+    /// Dropping it ends the thread.
+    _alive: oneshot::Sender<()>,
+}
+
+impl LeaseKeeper {
+    /// Where the system gives no thread, leases are held beside the work: then a flood may cost one, which is no worse
+    /// than not to work.
+    pub(crate) fn start() -> Self {
+        let (alive, ended) = oneshot::channel();
+        let runtime = own_thread(ended).unwrap_or_else(|error| {
+            tracing::warn!(%error, "no thread of their own for leases");
+            Handle::current()
+        });
+        Self { runtime, _alive: alive }
+    }
+
+    /// Holds a lease until it has to be given up or the answer is dropped.
+    pub(crate) fn hold(
+        &self,
+        service: JobChunkingService,
+        claimed: Arc<ClaimedChunk>,
+        asked_at: Instant,
+        progress: ProgressCell,
+    ) -> AbortOnDropHandle<HolderEnd> {
+        let holding = async move { hold(&service, &claimed, asked_at, &progress).await };
+        AbortOnDropHandle::new(self.runtime.spawn(holding))
+    }
+}
+
+/// Starts the thread, which goes on until `ended` is.
+fn own_thread(ended: oneshot::Receiver<()>) -> io::Result<Handle> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new().name("leases".to_owned()).spawn(move || {
+        // Nothing is ever sent: it ends with the sender.
+        let _ = runtime.block_on(ended);
+    })?;
+    Ok(handle)
+}
+
 /// Sends heartbeats for a chunk until it has to be given up. The lease is counted by local time from before each
 /// request was sent, so this side always ends first; the database alone decides whether it still holds.
-pub(crate) async fn hold(
+async fn hold(
     service: &JobChunkingService,
     claimed: &ClaimedChunk,
     asked_at: Instant,
