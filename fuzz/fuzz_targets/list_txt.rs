@@ -1,0 +1,6 @@
+//! A list of the format `txt`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| ream_fuzz::lists::check("txt", data));
