@@ -134,11 +134,15 @@ impl Column {
     }
 }
 
-/// A full disk must stay recognisable, so what the system said is kept apart from damage.
+/// A full disk must stay recognisable, so what the system said is kept apart from damage. A file that ends too early is
+/// damaged, though it comes as an I/O error.
 fn failed(action: &'static str, path: &Path, error: ParquetError) -> Error {
     match error {
         ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
-            Ok(source) => Error::Io { action, path: path.to_owned(), source: *source },
+            Ok(source) if source.raw_os_error().is_some() => {
+                Error::Io { action, path: path.to_owned(), source: *source }
+            }
+            Ok(other) => Error::damaged(path, other.to_string()),
             Err(other) => Error::damaged(path, other.to_string()),
         },
         other => Error::damaged(path, other.to_string()),

@@ -6,7 +6,7 @@ use ream::ErrorClass;
 use ream_dataset::{ListRow, OutputOptions, hex};
 use ream_fetch::{FetchError, Fetched, Fetcher, Reservation};
 use ream_transform::{ImageInfo, Inspected, Refusal, TransformSettings, Transformed};
-use ream_transform::{exif_json, inspect, transform};
+use ream_transform::{exif_json, inspect, sniff, transform};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::sync::Arc;
@@ -109,12 +109,14 @@ pub(crate) struct ImageError {
     pub(crate) fetch_ms: u64,
     /// The size of what was fetched, if something was.
     pub(crate) original_bytes: Option<u64>,
+    /// What its header says, if it is an image.
+    pub(crate) original_info: Option<ImageInfo>,
 }
 
 impl From<FetchError> for ImageError {
     fn from(error: FetchError) -> Self {
         let FetchError { class, message, http_status, tries, fetch_ms, .. } = error;
-        Self { class, message, http_status, tries, fetch_ms, original_bytes: None }
+        Self { class, message, http_status, tries, fetch_ms, original_bytes: None, original_info: None }
     }
 }
 
@@ -156,7 +158,7 @@ impl ImagePipeline {
             tries: fetched.tries,
             fetch_ms: fetched.fetch_ms,
         };
-        let refused = |refusal: Refusal| {
+        let refused = |refusal: Refusal, original_info: Option<ImageInfo>| {
             let message = match refusal.class {
                 ErrorClass::NotAnImage => format!("{}, sent as {content_type}", refusal.message),
                 _ => refusal.message,
@@ -168,12 +170,16 @@ impl ImagePipeline {
                 tries: fetch.tries,
                 fetch_ms: fetch.fetch_ms,
                 original_bytes,
+                original_info,
             }
         };
-        let inspected = inspect(&bytes, &self.how.transform).map_err(refused)?;
+        let inspected =
+            inspect(&bytes, &self.how.transform).map_err(|refusal| refused(refusal, sniff(&bytes)))?;
+        let info = inspected.info;
         let work = Work { bytes, inspected, expected, how: Arc::clone(&self.how) };
         let done = if work.is_small() { work.run() } else { self.run_aside(work, &reservation).await };
-        let Done { bytes, stored, sha256, original, transform_ms } = done.map_err(refused)?;
+        let Done { bytes, stored, sha256, original, transform_ms } =
+            done.map_err(|refusal| refused(refusal, Some(info)))?;
         reservation.shrink_to(bytes.len() as u64);
         let file = PreparedFile::Memory(bytes, reservation);
         Ok(Prepared { file, stored, sha256, original, fetch, transform_ms })

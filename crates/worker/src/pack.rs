@@ -6,6 +6,7 @@ use ream::{ClaimedChunk, Outcome};
 use ream_dataset::{
     ImageStatus, LedgerRow, LedgerWriter, ListRow, OutputOptions, Sink, Staging, StoredImage, hex, open_sink,
 };
+use ream_transform::ImageInfo;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::Instant;
@@ -127,9 +128,7 @@ fn account_prepared<'p>(row: &mut LedgerRow, prepared: &'p Prepared, bytes: &'p 
     row.fetch_ms = Some(fetch.fetch_ms);
     row.transform_ms = Some(*transform_ms);
     row.original_bytes = Some(original.bytes);
-    row.original_width = original.info.width;
-    row.original_height = original.info.height;
-    row.original_format = Some(original.info.format.extension().to_owned());
+    account_original(row, original.info);
     let sha256 = prepared.sha256.clone().unwrap_or_else(|| hex(&Sha256::digest(bytes)));
     row.original_sha256 = Some(original.sha256.clone().unwrap_or_else(|| sha256.clone()));
     row.sha256 = Some(sha256);
@@ -141,6 +140,12 @@ fn account_prepared<'p>(row: &mut LedgerRow, prepared: &'p Prepared, bytes: &'p 
     StoredImage { bytes, exif: original.exif.as_deref() }
 }
 
+fn account_original(row: &mut LedgerRow, info: ImageInfo) {
+    row.original_width = info.width;
+    row.original_height = info.height;
+    row.original_format = Some(info.format.extension().to_owned());
+}
+
 fn account_failed(row: &mut LedgerRow, error: &ImageError) {
     row.error_class = Some(error.class);
     row.error_message = Some(error.message.clone());
@@ -148,6 +153,9 @@ fn account_failed(row: &mut LedgerRow, error: &ImageError) {
     row.tries = Some(error.tries);
     row.fetch_ms = Some(error.fetch_ms);
     row.original_bytes = error.original_bytes;
+    if let Some(info) = error.original_info {
+        account_original(row, info);
+    }
 }
 
 fn cannot_store(dataset: &Path, error: &std::io::Error) -> String {
