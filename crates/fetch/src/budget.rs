@@ -99,6 +99,11 @@ impl Reservation {
         self.shared.lock().shrink(self.number, bytes);
     }
 
+    /// Counts so many bytes from now on, without waiting: for a result that replaced what was fetched and may be larger.
+    pub fn set_to(&mut self, bytes: u64) {
+        self.shared.lock().set(self.number, bytes);
+    }
+
     /// Waits for memory for a piece of work that ends by itself and waits for nobody, such as decoding. The bound:
     /// work is let in while everything in use stays within the budget, or when no other work is running, so a file
     /// that needs it all runs alone. Older fetches' work goes first.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// How images are fetched. The defaults suit the open internet.
 ///
-/// Every image ends: its waits for a turn, for a host that asked to be left alone and between tries end with
-/// [`FetchConfig::max_wait`], each try ends with [`FetchConfig::total_timeout`], and waits for memory end with the
+/// Every image ends: its waits for a host that asked to be left alone, between tries and for turns that are not given end with
+/// [`FetchConfig::max_wait`], a queue that moves comes to it, each try ends with [`FetchConfig::total_timeout`], and waits for memory end with the
 /// images before it, of which the same holds.
 #[derive(Debug, Clone)]
 pub struct FetchConfig {
@@ -29,8 +29,8 @@ pub struct FetchConfig {
     pub read_timeout: Duration,
     /// One try from first to last byte, redirects included; waiting for a turn or for memory is not counted.
     pub total_timeout: Duration,
-    /// An image's patience, from the first poll: after it no queue, back-off or further try is waited for. Shorter
-    /// than the time a worker has for a chunk.
+    /// An image's patience with each try: after so long no queue that does not move, no back-off and no further try is
+    /// waited for. Shorter than the time a worker has for a chunk.
     pub max_wait: Duration,
     /// A body that comes slower than this, over [`FetchConfig::rate_window`], is given up.
     pub min_rate_bytes_per_s: u64,

@@ -23,15 +23,15 @@ use tokio::time::{Instant, sleep};
 #[derive(Clone)]
 pub struct Fetcher {
     inner: Arc<Inner>,
-    /// A clone for each fetch that has not ended.
-    unfinished: Arc<()>,
 }
 
 /// Fetches called and not ended, above which there is no [`Fetcher::room`]: many that wait for the same few hosts
 /// would be joined by more of the same.
-const MAX_UNFINISHED: usize = 2000;
+const MAX_UNFINISHED: usize = 1000;
 
 struct Inner {
+    /// A clone for each fetch that has not ended.
+    unfinished: Arc<()>,
     net: Net,
     robots: Option<Robots>,
     budget: Budget,
@@ -92,8 +92,8 @@ impl Fetcher {
         let budget = Budget::new(config.memory_budget);
         let lookup: Arc<dyn Lookup> = Arc::new(lookup);
         let net = Net::new(Arc::new(config), &lookup)?;
-        let inner = Inner { net, robots, budget, reports: Reports::default() };
-        Ok(Self { inner: Arc::new(inner), unfinished: Arc::new(()) })
+        let inner = Inner { unfinished: Arc::new(()), net, robots, budget, reports: Reports::default() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Fetches one image, trying again after transient errors. The call itself, not the first poll, takes a place in
@@ -105,7 +105,7 @@ impl Fetcher {
     /// [`FetchError`].
     pub fn fetch(&self, url: &str) -> impl Future<Output = Result<Fetched, FetchError>> + Send + use<> {
         let (inner, url, reservation) = (Arc::clone(&self.inner), Box::from(url), self.inner.budget.join());
-        let unfinished = Arc::clone(&self.unfinished);
+        let unfinished = Arc::clone(&self.inner.unfinished);
         async move {
             // Counted until the fetch has ended or was dropped; the result may be kept for longer.
             let _unfinished = unfinished;
@@ -116,7 +116,7 @@ impl Fetcher {
     /// Waits until another fetch would find a place on the network at once, and not too many wait for their hosts
     /// already. A place that comes free is noticed at once; for the rest, ask again from time to time.
     pub async fn room(&self) {
-        if Arc::strong_count(&self.unfinished) > MAX_UNFINISHED {
+        if Arc::strong_count(&self.inner.unfinished) > MAX_UNFINISHED {
             return std::future::pending().await;
         }
         // Whoever waits for a place goes first.
@@ -220,6 +220,8 @@ impl Inner {
         if one.asked {
             progress.tries += 1;
             progress.busy += one.deadline.spent();
+            // It took as long as it had to wait for others; the next try has its own patience.
+            progress.patience = later(Instant::now(), self.net.config.max_wait);
         }
         done
     }

@@ -3,12 +3,14 @@
 
 use crate::budget::Reservation;
 use crate::config::FetchConfig;
+use crate::deadline::later;
 use crate::error::Failure;
 use crate::host::{Host, Hosts, Start};
 use crate::slot::Slot;
 use crate::turns::{SentAway, Turn, Turns};
 use ream_core::ErrorClass;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
@@ -63,7 +65,7 @@ impl Gate {
         asker: Asker<'_>,
         patience: Instant,
     ) -> Result<Admission, Failure> {
-        let queue = Queue { asker, patience, host: &host.name };
+        let mut queue = Queue { asker, patience, max_wait: self.config.max_wait, host: &host.name };
         let turns = loop {
             host.look(Instant::now(), patience)?;
             // Who is sent away finds the host given up, or waits again.
@@ -71,9 +73,11 @@ impl Gate {
                 break turns;
             }
         };
+        // The queue before this was others' doing.
+        queue.patience = patience.max(later(Instant::now(), self.config.max_wait));
         loop {
-            let ready_at = host.look(Instant::now(), patience)?;
-            if ready_at > patience {
+            let ready_at = host.look(Instant::now(), queue.patience)?;
+            if ready_at > queue.patience {
                 return Err(queue.too_long());
             }
             sleep_until(ready_at).await;
@@ -114,6 +118,7 @@ impl Gate {
 struct Queue<'a> {
     asker: Asker<'a>,
     patience: Instant,
+    max_wait: Duration,
     host: &'a str,
 }
 
@@ -131,7 +136,20 @@ impl Queue<'_> {
             biased;
             turn = turns.take(age) => Ok(turn.map(Some)),
             () = self.must_pass() => Ok(Ok(None)),
-            () = sleep_until(self.patience) => Err(self.too_long()),
+            () = self.no_turns(turns) => Err(self.too_long()),
+        }
+    }
+
+    /// Ends when patience has, and no place was given to anybody for as long: a queue that moves is waited for, however
+    /// slow the host.
+    async fn no_turns(&self, turns: &Turns) {
+        let mut end = self.patience;
+        loop {
+            sleep_until(end).await;
+            end = later(turns.last_given(), self.max_wait);
+            if end <= Instant::now() {
+                return;
+            }
         }
     }
 

@@ -7,6 +7,9 @@ use reqwest::header::{HeaderMap, LOCATION};
 use std::net::IpAddr;
 use url::{Host, Url};
 
+/// The longest URL that is asked: every image keeps its own until its chunk ends. Servers take no longer ones either.
+const MAX_URL_BYTES: usize = 16 * 1024;
+
 /// A URL that passed the check.
 #[derive(Clone)]
 pub(crate) struct Target {
@@ -47,6 +50,9 @@ impl Target {
         if !matches!(url.scheme(), "http" | "https") {
             let scheme: String = url.scheme().chars().take(32).collect();
             return Err(Failure::new(bad, format!("the scheme is `{scheme}`, allowed are http and https")));
+        }
+        if url.as_str().len() > MAX_URL_BYTES {
+            return Err(Failure::new(bad, format!("the URL is longer than {MAX_URL_BYTES} bytes")));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Failure::new(bad, "the URL contains a user name or password"));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Clones share the places.
 #[derive(Clone)]
@@ -15,6 +16,7 @@ struct State {
     free: usize,
     tickets: u64,
     waiting: BTreeMap<(u64, u64), oneshot::Sender<Turn>>,
+    last_given: Instant,
 }
 
 /// A place, given to the next on drop.
@@ -30,7 +32,8 @@ pub(crate) struct SentAway;
 impl Turns {
     /// At least one place.
     pub(crate) fn new(places: usize) -> Self {
-        let state = State { free: places.max(1), tickets: 0, waiting: BTreeMap::new() };
+        let state =
+            State { free: places.max(1), tickets: 0, waiting: BTreeMap::new(), last_given: Instant::now() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -38,6 +41,7 @@ impl Turns {
     pub(crate) fn try_take(&self) -> Option<Turn> {
         let mut state = lock(&self.state);
         state.free = state.free.checked_sub(1)?;
+        state.last_given = Instant::now();
         Some(self.turn())
     }
 
@@ -48,6 +52,7 @@ impl Turns {
             // Nobody waits while a place is free.
             if let Some(free) = state.free.checked_sub(1) {
                 state.free = free;
+                state.last_given = Instant::now();
                 return Ok(self.turn());
             }
             let (sender, receiver) = oneshot::channel();
@@ -57,6 +62,11 @@ impl Turns {
             receiver
         };
         receiver.await.map_err(|_| SentAway)
+    }
+
+    /// When a place was last given to somebody: as long as that goes on, waiting is worth it.
+    pub(crate) fn last_given(&self) -> Instant {
+        lock(&self.state).last_given
     }
 
     /// Wakes all who wait, without a place.
@@ -82,8 +92,9 @@ impl Drop for Turn {
             let next = {
                 let mut locked = lock(&state);
                 let next = locked.waiting.pop_first();
-                if next.is_none() {
-                    locked.free += 1;
+                match next {
+                    Some(_) => locked.last_given = Instant::now(),
+                    None => locked.free += 1,
                 }
                 next
             };

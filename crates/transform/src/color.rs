@@ -19,7 +19,7 @@ use moxcms::{ColorProfile, DataColorSpace, Layout as CmsLayout, ProfileText, Tra
 use std::panic::catch_unwind;
 
 /// Profiles of cameras and printers have up to some megabytes; those of photos on the web a few kilobytes.
-const MAX_PROFILE_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_PROFILE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Converts the pixels from the profile's colours to sRGB. Leaves them alone if the profile cannot be used.
 pub(crate) fn to_srgb(pixels: &mut Pixels, icc: &[u8]) {

@@ -60,7 +60,12 @@ impl ImageChunks {
         progress.set_begun();
         for image in images {
             // An image that panicked: the packing misses it and fails the chunk.
-            let Ok(image) = image.await else { return };
+            let image = tokio::select! {
+                image = image => image,
+                // The packing has ended early and tells why.
+                () = packing.closed() => return,
+            };
+            let Ok(image) = image else { return };
             let bytes = image.result.as_ref().map_or(0, Prepared::len);
             if packing.send(image).await.is_err() {
                 // The packing has ended early and tells why.
@@ -102,12 +107,15 @@ impl ChunkProcessor for ImageChunks {
     }
 
     fn discard(&self, claimed: &ClaimedChunk) {
-        let chunk = &claimed.chunk;
-        let discarded = Staging::of(&self.dataset, chunk.id, chunk.attempt).discard();
-        if let Err(error) = discarded {
-            // The packing thread may still be ending; the next sweep gets what is left.
-            tracing::debug!(chunk_id = %chunk.id, %error, "could not remove what an attempt left behind");
-        }
+        let chunk_id = claimed.chunk.id;
+        let staging = Staging::of(&self.dataset, chunk_id, claimed.chunk.attempt);
+        // Nobody waits for it: a lease is not kept for a slow disk.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = staging.discard() {
+                // The packing thread may still be ending; the next sweep gets what is left.
+                tracing::debug!(%chunk_id, %error, "could not remove what an attempt left behind");
+            }
+        });
     }
 
     fn completed<'a>(&'a self, chunk: &'a JobChunk) -> BoxFuture<'a, ()> {

@@ -177,22 +177,38 @@ impl ImagePipeline {
             inspect(&bytes, &self.how.transform).map_err(|refusal| refused(refusal, sniff(&bytes)))?;
         let info = inspected.info;
         let work = Work { bytes, inspected, expected, how: Arc::clone(&self.how) };
-        let done = if work.is_small() { work.run() } else { self.run_aside(work, &reservation).await };
+        let done = if work.is_small() {
+            work.run()
+        } else {
+            let aside = self.run_aside(work, reservation).await;
+            let (done, back) = aside.map_err(|refusal| refused(refusal, Some(info)))?;
+            reservation = back;
+            done
+        };
         let Done { bytes, stored, sha256, original, transform_ms } =
             done.map_err(|refusal| refused(refusal, Some(info)))?;
-        reservation.shrink_to(bytes.len() as u64);
+        reservation.set_to(bytes.len() as u64);
         let file = PreparedFile::Memory(bytes, reservation);
         Ok(Prepared { file, stored, sha256, original, fetch, transform_ms })
     }
 
-    /// On a thread that may block, when memory and a processor are free.
-    async fn run_aside(&self, work: Work, reservation: &Reservation) -> Result<Done, Refusal> {
-        let _memory = reservation.work(work.inspected.work_bytes).await;
-        let _processor = self.processors.acquire().await;
-        let done = tokio::task::spawn_blocking(move || work.run()).await;
-        done.unwrap_or_else(|error| {
+    /// On a thread that may block, when memory and a processor are free. They stay taken until the work has ended, even
+    /// if nobody waits for it any more.
+    async fn run_aside(
+        &self,
+        work: Work,
+        reservation: Reservation,
+    ) -> Result<(Result<Done, Refusal>, Reservation), Refusal> {
+        let memory = reservation.work(work.inspected.work_bytes).await;
+        let processor = Arc::clone(&self.processors).acquire_owned().await;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work.run();
+            drop((memory, processor));
+            (done, reservation)
+        });
+        done.await.map_err(|error| {
             let message = format!("the decoder broke down: {error}");
-            Err(Refusal { class: ErrorClass::Decode, message })
+            Refusal { class: ErrorClass::Decode, message }
         })
     }
 }
@@ -216,7 +232,7 @@ struct Done {
 impl Work {
     /// Whether it is not worth a change of threads.
     fn is_small(&self) -> bool {
-        self.inspected.work_bytes == 0 && self.expected.is_none()
+        self.inspected.work_bytes == 0 && self.expected.is_none() && !self.how.output.has_exif()
     }
 
     fn run(self) -> Result<Done, Refusal> {

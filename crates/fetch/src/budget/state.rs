@@ -87,6 +87,13 @@ impl State {
         }
     }
 
+    pub(super) fn set(&mut self, number: u64, bytes: u64) {
+        let Some(fetch) = self.open.get_mut(&number) else { return };
+        self.body_bytes = self.body_bytes - fetch.held_bytes + bytes;
+        fetch.held_bytes = bytes;
+        self.settle();
+    }
+
     pub(super) fn leave(&mut self, number: u64) {
         self.waiting.remove(&number);
         if let Some(fetch) = self.open.remove(&number) {

@@ -94,6 +94,12 @@ impl Host {
         Ok(state.pace.ready_at())
     }
 
+    /// Whether it asked to be left alone, or was given up, for longer than now.
+    pub(crate) fn is_left_alone(&self, now: Instant) -> bool {
+        let state = self.lock();
+        state.pace.ready_at() > now || state.breaker.look(now).is_err()
+    }
+
     /// Takes the place of a request in time.
     pub(crate) fn start(&self, now: Instant) -> Result<Start, Failure> {
         let mut state = self.lock();

@@ -4,10 +4,13 @@ use super::{Domain, Host};
 use crate::config::FetchConfig;
 use lru::LruCache;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
 use url::{Host as UrlHost, Url};
 
 /// Hosts remembered beyond those in use.
 const MAX_HOSTS: usize = 10_000;
+/// Hosts remembered because they asked to be left alone.
+const MAX_NEEDED: usize = 100_000;
 /// Steps of tidying up per look-up; more than one, so that the table shrinks after a rush.
 const STEPS: usize = 4;
 
@@ -39,8 +42,9 @@ impl Hosts {
         });
         let host = Arc::new(Host::new(name.to_owned(), domain, &self.config));
         tables.hosts.put(name.to_owned(), Arc::clone(&host));
-        tidy(&mut tables.hosts);
-        tidy(&mut tables.domains);
+        let now = Instant::now();
+        tidy(&mut tables.hosts, |host| host.is_left_alone(now));
+        tidy(&mut tables.domains, |_| false);
         host
     }
 }
@@ -60,14 +64,15 @@ fn domain(url: &Url) -> Option<&str> {
 }
 
 /// Forgets what was not used for long. What is in use stays: forgotten, it would be made a second time, with places
-/// of its own.
-fn tidy<V>(table: &mut LruCache<String, Arc<V>>) {
+/// of its own. A host that asked to be left alone stays as long as that lasts, or the next of its images would ask it
+/// again, unless there are very many such hosts.
+fn tidy<V>(table: &mut LruCache<String, Arc<V>>, is_needed: impl Fn(&V) -> bool) {
     for _ in 0..STEPS {
         if table.len() <= MAX_HOSTS {
             return;
         }
         if let Some((name, value)) = table.pop_lru()
-            && Arc::strong_count(&value) > 1
+            && (Arc::strong_count(&value) > 1 || (table.len() < MAX_NEEDED && is_needed(&value)))
         {
             table.put(name, value);
         }

@@ -26,7 +26,9 @@ fn shrink(header: &JpegHeader<'_>, plan: Option<&Plan>) -> u32 {
     let Some(plan) = plan.filter(|_| cfg!(feature = "turbo") && header.components != 4) else { return 1 };
     // The longer side of both, as the plan may be for the image turned; one factor holds for both sides.
     let (have, want) = (header.width.max(header.height), plan.scaled.0.max(plan.scaled.1));
-    [8, 4, 2].into_iter().find(|by| u64::from(have) >= u64::from(want) * by).map_or(1, |by| by as u32)
+    // Half as many pixels again as are wanted: with fewer, the result differs visibly from that of a full decode, see
+    // `tests/scaled_decode.rs`.
+    [8, 4, 2].into_iter().find(|by| 2 * u64::from(have) >= 3 * u64::from(want) * by).map_or(1, |by| by as u32)
 }
 
 pub(super) fn probe(bytes: &[u8], plan: Option<&Plan>) -> Result<Probe, Refusal> {
@@ -83,7 +85,9 @@ fn plain(bytes: &[u8], header: &JpegHeader<'_>, settings: &TransformSettings) ->
         if header.components == 1 { (ColorSpace::Luma, Layout::L) } else { (ColorSpace::RGB, Layout::Rgb) };
     if header.components == 4 && header.subsampled {
         // zune-jpeg 0.5 gives wrong colours for these, or none.
-        return Err(undecodable("a CMYK JPEG with subsampled components is not supported"));
+        return Err(undecodable(
+            "a CMYK JPEG with subsampled (such as 2x2) components is not supported, only one with all of them in full",
+        ));
     }
     let side = settings.max_side as usize;
     let options = DecoderOptions::default()

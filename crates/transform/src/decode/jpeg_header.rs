@@ -1,5 +1,6 @@
 //! What a JPEG's segments say (ITU-T T.81, annex B), and whether its data is whole.
 
+use crate::color::MAX_PROFILE_BYTES;
 use memchr::memchr_iter;
 
 /// The header of a JPEG, up to the first scan.
@@ -81,11 +82,14 @@ impl<'a> JpegHeader<'a> {
         Some(())
     }
 
-    /// The ICC profile (ICC.1:2022, annex B.4), or nothing if parts are missing.
+    /// The ICC profile (ICC.1:2022, annex B.4), or nothing if parts are missing or it is too large to be used.
     pub(crate) fn icc(&self) -> Option<Vec<u8>> {
         let mut parts = self.icc.clone();
         parts.sort_by_key(|part| part.first().copied());
         let count = usize::from(*parts.first()?.get(1)?);
+        if parts.iter().map(|part| part.len()).sum::<usize>() > MAX_PROFILE_BYTES {
+            return None;
+        }
         let whole = parts.len() == count && parts.iter().zip(1..).all(|(part, n)| part.first() == Some(&n));
         whole.then(|| parts.iter().flat_map(|part| part.get(2..).unwrap_or_default()).copied().collect())
     }

@@ -3,8 +3,10 @@
 mod jpeg;
 pub(crate) mod jpeg_header;
 mod other;
+mod png_extras;
 #[cfg(feature = "turbo")]
 mod turbo;
+mod webp;
 
 use crate::inspect::Refusal;
 use crate::orient::Orientation;

@@ -1,6 +1,6 @@
 //! Every format but JPEG.
 
-use super::{Decoded, Probe};
+use super::{Decoded, Probe, png_extras, webp};
 use crate::guard::undecodable;
 use crate::inspect::Refusal;
 use crate::orient::Orientation;
@@ -14,9 +14,12 @@ use std::io::Cursor;
 const ROWS_BYTES: u64 = 64;
 const TABLES_BYTES: u64 = 512 * 1024;
 
+/// Opens a decoder that takes at most `alloc_bytes` for what it limits by itself: profiles and texts in PNG, frames
+/// in GIF, strips in TIFF.
 fn open<'a>(
     bytes: &'a [u8],
     format: ImageFormat,
+    alloc_bytes: u64,
     settings: &TransformSettings,
 ) -> Result<impl ImageDecoder + use<'a>, Refusal> {
     let format = match format {
@@ -31,7 +34,7 @@ fn open<'a>(
     let mut limits = Limits::default();
     limits.max_image_width = Some(settings.max_side);
     limits.max_image_height = Some(settings.max_side);
-    limits.max_alloc = Some(settings.max_work_bytes);
+    limits.max_alloc = Some(alloc_bytes);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
     reader.into_decoder().map_err(undecodable)
@@ -42,23 +45,41 @@ pub(super) fn probe(
     format: ImageFormat,
     settings: &TransformSettings,
 ) -> Result<Probe, Refusal> {
-    let decoder = open(bytes, format, settings)?;
+    let extras_bytes = extras_bytes(bytes, format);
+    let decoder = open(bytes, format, header_bytes(extras_bytes, settings), settings)?;
     let size = decoder.dimensions();
     let (pixels_bytes, color) = (decoder.total_bytes(), decoder.color_type());
     let area = u64::from(size.0) * u64::from(size.1);
     // Besides the pixels: what the decoders were measured to take, see `tests/memory.rs`.
     let scratch_bytes = match format {
-        // A frame of its own, where it does not cover the canvas.
-        ImageFormat::Gif => 4 * area,
-        // Planes of the lossy kind and an alpha plane, or the pixels of the lossless kind; and copies of chunks.
-        ImageFormat::Webp => 5 * area + bytes.len() as u64,
-        // One strip or tile may be the whole image, compressed and not.
-        ImageFormat::Tiff => pixels_bytes.max(4 * area) + bytes.len() as u64,
+        // A frame of its own, where it does not cover the canvas, and its indices into the palette.
+        ImageFormat::Gif => 5 * area,
+        ImageFormat::Webp => webp::scratch_bytes(bytes, area),
+        // All of it as it is in the file, before colours are converted; and one strip or tile may be the whole image,
+        // compressed.
+        ImageFormat::Tiff => {
+            let bits = u64::from(decoder.original_color_type().bits_per_pixel());
+            let strips_bytes = pixels_bytes.max(area * bits.div_ceil(8)) + bytes.len() as u64;
+            // A strip that is a JPEG is decoded apart, with its coefficients if it is progressive.
+            let has_jpeg = memchr::memmem::find(bytes, b"\xFF\xD8\xFF").is_some();
+            strips_bytes + if has_jpeg { 3 * pixels_bytes } else { 0 }
+        }
         _ => 0,
     };
-    let peak_bytes = pixels_bytes + scratch_bytes + u64::from(size.0) * ROWS_BYTES + TABLES_BYTES;
+    let peak_bytes =
+        pixels_bytes + scratch_bytes + extras_bytes + u64::from(size.0) * ROWS_BYTES + TABLES_BYTES;
     let samples = u64::from(color.channel_count());
     Ok(Probe { size, peak_bytes, decoded: size, pixels_bytes, samples })
+}
+
+/// What the decoder may take to open the file.
+fn header_bytes(extras_bytes: u64, settings: &TransformSettings) -> u64 {
+    (extras_bytes + TABLES_BYTES).min(settings.max_work_bytes)
+}
+
+/// A bound for what comes besides the pixels and is held with them.
+fn extras_bytes(bytes: &[u8], format: ImageFormat) -> u64 {
+    if format == ImageFormat::Png { png_extras::held_bytes(bytes) } else { 0 }
 }
 
 pub(super) fn decode(
@@ -66,7 +87,13 @@ pub(super) fn decode(
     format: ImageFormat,
     settings: &TransformSettings,
 ) -> Result<Decoded, Refusal> {
-    let mut decoder = open(bytes, format, settings)?;
+    let probe = probe(bytes, format, settings)?;
+    // A frame or a strip that is larger than the image cannot be allowed more than was foretold.
+    let alloc_bytes = match format {
+        ImageFormat::Png => header_bytes(extras_bytes(bytes, format), settings),
+        _ => probe.peak_bytes - probe.pixels_bytes,
+    };
+    let mut decoder = open(bytes, format, alloc_bytes, settings)?;
     // What cannot be read of these does not make the pixels worse.
     let orientation = match decoder.orientation() {
         Ok(known) => Orientation::new(u32::from(known.to_exif())),
@@ -74,6 +101,9 @@ pub(super) fn decode(
     };
     let icc = decoder.icc_profile().ok().flatten();
     let (size, color) = (decoder.dimensions(), decoder.color_type());
+    if format == ImageFormat::Webp && webp::is_plain(bytes) {
+        return Ok(Decoded { pixels: webp::decode(bytes, size)?, orientation, icc });
+    }
     let total = usize::try_from(decoder.total_bytes()).map_err(undecodable)?;
     let mut data = vec![0; total];
     decoder.read_image(&mut data).map_err(undecodable)?;

@@ -105,9 +105,24 @@ impl CrawlFolder {
     }
 }
 
+/// The shape of [`CrawlRecord`]. A later one must still read this.
+pub(super) const RECORD_VERSION: u32 = 1;
+
+fn known_version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    match u32::deserialize(from)? {
+        RECORD_VERSION => Ok(RECORD_VERSION),
+        other => Err(serde::de::Error::custom(format!(
+            "it was written by another version of this program (shape {other}, known is {RECORD_VERSION})"
+        ))),
+    }
+}
+
 /// What a folder was begun with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CrawlRecord {
+    /// Of this file's shape.
+    #[serde(deserialize_with = "known_version")]
+    pub(super) version: u32,
     /// The list, by its content.
     pub(super) list_sha256: String,
     /// Where it was, for messages and for a quick look whether it is still the same.

@@ -33,9 +33,15 @@ pub struct CrawlOptions {
 
 impl CrawlOptions {
     /// As [`PolicyFields::default`], with short waits between retries: somebody sits there, and a full disk or a dead
-    /// network is to be told within minutes.
+    /// network is to be told within minutes. A chunk may take long where a single host has all its images and wants ten
+    /// seconds between two of them.
     pub fn default_policy() -> PolicyFields {
-        PolicyFields { backoff_initial_s: 5, backoff_max_s: 60, ..PolicyFields::default() }
+        PolicyFields {
+            backoff_initial_s: 5,
+            backoff_max_s: 60,
+            chunk_timeout_s: 6 * 3600,
+            ..PolicyFields::default()
+        }
     }
 
     /// The defaults for this list and folder.

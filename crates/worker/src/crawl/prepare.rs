@@ -1,7 +1,7 @@
 //! Getting ready: the folder's lock, the list, the database, and the job with its chunks.
 
 use super::error::CrawlError;
-use super::folder::{CrawlFolder, CrawlRecord, LIST_NAME};
+use super::folder::{CrawlFolder, CrawlRecord, LIST_NAME, RECORD_VERSION};
 use super::options::CrawlOptions;
 use super::recipe::Recipe;
 use super::session::{CrawlSession, Resumed};
@@ -14,7 +14,7 @@ use ream_dataset::{IngestOptions, ListFingerprint, PartsReader, ingest, list_fin
 use ream_fetch::{FetchConfig, Fetcher};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Takes the list in, or finds that this folder has it; makes the job, or finds it. Afterwards all that is left is
 /// [`CrawlSession::run`]. `progress` hears bytes of the list read and in all, while it is taken in.
@@ -42,7 +42,7 @@ pub async fn prepare(
     jobs.start(job.id).await?;
     let resumed = if found { Some(go_on(&jobs, &service, job.id).await?) } else { None };
     let list = PartsReader::open(&folder.list_dir(), record.chunk_size)?;
-    let fetcher = Fetcher::new(FetchConfig { robots: job.policy.robots, ..options.fetch.clone() })?;
+    let fetcher = Fetcher::new(within(&job.policy, &options.fetch))?;
     Ok(CrawlSession {
         options,
         folder,
@@ -75,6 +75,17 @@ fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened,
     Ok((options, folder, record, repository))
 }
 
+/// The job's word on robots.txt, and no image may wait so long that its chunk's time is over.
+fn within(policy: &Policy, fetch: &FetchConfig) -> FetchConfig {
+    let share = Duration::from_secs(policy.chunk_timeout_s.into()) / 4;
+    FetchConfig {
+        robots: policy.robots,
+        max_wait: fetch.max_wait.min(share),
+        total_timeout: fetch.total_timeout.min(share),
+        ..fetch.clone()
+    }
+}
+
 /// A list that is not there is a mistyped name; what else can go wrong with files is the machine's fault.
 fn no_list(list: &Path, error: ream_dataset::Error) -> CrawlError {
     match error {
@@ -104,6 +115,7 @@ fn take_in(
         .and_then(|()| Ok(ingest(&options.list, &folder.list_dir(), &how, progress)?))
         .inspect_err(|_| folder.give_up())?;
     let record = CrawlRecord {
+        version: RECORD_VERSION,
         list_sha256: ingested.sha256,
         list_path: std::path::absolute(&options.list).unwrap_or_else(|_| options.list.clone()),
         list_bytes: found.bytes,
