@@ -35,7 +35,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
-    Crawl(crawl::CrawlArgs),
+    Crawl(Box<crawl::CrawlArgs>),
     Failed(failed::FailedArgs),
     Plan(plan::PlanArgs),
     #[command(subcommand)]

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use ream::ErrorClass;
 use ream_dataset::ledger::find_ledgers;
-use ream_dataset::{KeptColumn, LedgerReader, LedgerRow};
+use ream_dataset::{KeptColumn, KeptValue, LedgerReader, LedgerRow};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
@@ -76,7 +76,7 @@ fn again(row: &LedgerRow, kept: &[KeptColumn]) -> Map<String, Value> {
     line.insert("url".to_owned(), row.url.as_str().into());
     line.insert("caption".to_owned(), row.caption.as_deref().into());
     for (column, value) in kept.iter().zip(&row.kept) {
-        line.insert(column.name.clone(), value.as_ref().map_or(Value::Null, |value| value.to_json()));
+        line.insert(column.name.clone(), value.as_ref().map_or(Value::Null, KeptValue::to_json));
     }
     line.insert("image".to_owned(), row.image.into());
     line.insert("error_class".to_owned(), row.error_class.map(ErrorClass::as_str).into());

@@ -35,7 +35,7 @@ pub(crate) const fn ends_itself(command: &Command) -> bool {
 pub(crate) async fn run(command: Command, cx: &Context<'_>) -> Result<Exit> {
     match command {
         Command::Demo(args) => demo::run(args, cx).await,
-        Command::Crawl(args) => crawl::run(args, cx).await,
+        Command::Crawl(args) => crawl::run(*args, cx).await,
         Command::Failed(args) => failed::run(args, cx).await,
         Command::Plan(args) => plan::run(args, cx).await,
         Command::Jobs(command) => jobs::run(command, cx).await,

@@ -1,7 +1,7 @@
 //! Reading image lists: one item per row, in constant memory whatever the list holds.
 //!
-//! A list is a file or a folder of them ([`source`]); a file may be compressed ([`compression`]) and has one of the
-//! formats in [`format`]. A format is a file of its own that hands up rows ([`row::RowSource`]).
+//! A list is a file or a folder of them (`source`); a file may be compressed (`compression`) and has one of the
+//! formats in `format`. A format is a file of its own that hands up rows (`row::RowSource`).
 
 mod columns;
 mod compression;
