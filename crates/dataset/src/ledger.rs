@@ -56,6 +56,11 @@ pub(crate) fn name_kept(kept: &[KeptColumn]) -> Vec<KeptColumn> {
     kept_cells::rename_kept(kept, row::FIXED_NAMES)
 }
 
+/// The name that a kept column had in the list, from its name in a ledger.
+pub fn name_in_list(name: &str) -> &str {
+    name.strip_prefix("kept_").filter(|rest| row::FIXED_NAMES.contains(rest)).unwrap_or(name)
+}
+
 /// Writes a ledger row by row, in bounded memory. It counts only once [`LedgerWriter::finish`] has returned.
 pub struct LedgerWriter {
     table: TableWriter,

@@ -4,15 +4,15 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use ream::ErrorClass;
-use ream_dataset::ledger::find_ledgers;
+use ream_dataset::ledger::{find_ledgers, name_in_list};
 use ream_dataset::{KeptColumn, KeptValue, LedgerReader, LedgerRow};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 /// List the images of a crawl that failed, as a list to crawl again
 ///
 /// Reads the ledgers of the dataset's chunks and prints JSON lines: url, caption and kept columns as the list had them,
-/// and why the image could not be had. Nothing is changed.
+/// and under `failed` the image number, the class of the error and the message. Nothing is changed.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -76,10 +76,11 @@ fn again(row: &LedgerRow, kept: &[KeptColumn]) -> Map<String, Value> {
     line.insert("url".to_owned(), row.url.as_str().into());
     line.insert("caption".to_owned(), row.caption.as_deref().into());
     for (column, value) in kept.iter().zip(&row.kept) {
-        line.insert(column.name.clone(), value.as_ref().map_or(Value::Null, KeptValue::to_json));
+        let name = name_in_list(&column.name).to_owned();
+        // What the line has already is the URL and the caption under their own names.
+        line.entry(name).or_insert_with(|| value.as_ref().map_or(Value::Null, KeptValue::to_json));
     }
-    line.insert("image".to_owned(), row.image.into());
-    line.insert("error_class".to_owned(), row.error_class.map(ErrorClass::as_str).into());
-    line.insert("error_message".to_owned(), row.error_message.as_deref().into());
+    let (class, message) = (row.error_class.map(ErrorClass::as_str), row.error_message.as_deref());
+    line.insert("failed".to_owned(), json!({"image": row.image, "class": class, "message": message}));
     line
 }

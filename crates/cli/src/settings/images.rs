@@ -1,6 +1,6 @@
 //! What `ream crawl` does to images, and which it leaves out.
 
-use super::{Layers, Row, Setting, number, yes_or_no};
+use super::{Layers, Row, Setting, Source, number, yes_or_no};
 use crate::failure::{Failure, Result};
 use ream_transform::{EncodeFormat, ResizeMode, TransformSettings};
 use std::str::FromStr;
@@ -154,7 +154,24 @@ impl ImageSettings {
             rows.iter().find(|row| row.key == key).map(|row| row.source.names(row.key))
         };
         settings.validate().map_err(|error| Failure::from(error).rename_fields(named))?;
+        self.check_effect()?;
         Ok(settings)
+    }
+
+    /// A flag that does nothing is a mistake, and a large crawl is a dear way to find out.
+    fn check_effect(&self) -> Result<()> {
+        let resizes = self.resize_mode.value != ResizeMode::No;
+        let encodes = resizes || self.encode_format.value.is_some();
+        let idle = |source: &Source, has_effect: bool, needs: &str| match source {
+            Source::Flag(flag) if !has_effect => {
+                Err(Failure::usage(format!("`{flag}` has no effect without {needs}")))
+            }
+            _ => Ok(()),
+        };
+        idle(&self.image_size.source, resizes, "`--resize-mode`")?;
+        idle(&self.only_if_bigger.source, resizes, "`--resize-mode`")?;
+        idle(&self.encode_quality.source, encodes, "`--resize-mode` or `--encode-format`")?;
+        idle(&self.skip_reencode.source, encodes, "`--resize-mode` or `--encode-format`")
     }
 
     pub(super) fn rows(&self) -> Vec<Row> {

@@ -18,6 +18,12 @@ fn lists_and_settings_of_no_use() {
         &["crawl", "words.txt", "--out", "o", "--allow-net", "10.0.0.0/99"],
         &["crawl", "words.txt", "--out", "o", "--format", "zip"],
         &["crawl", "words.txt", "--out", "o", "--images-in-flight", "0"],
+        &["crawl", "words.txt", "--out", "o", "--image-size", "64"],
+        &["crawl", "words.txt", "--out", "o", "--encode-quality", "50"],
+        &["crawl", "words.txt", "--out", "o", "--resize-mode", "stretch"],
+        &["crawl", "pets.csv", "--out", "o", "--url-col", "link", "--keep-cols", "licence"],
+        &["crawl", ".", "--out", "."],
+        &["failed", "."],
         &["crawl", "words.txt", "--out", "o", "--user-agent", "two\nlines"],
         &["crawl", "words.txt", "--out", "o", "--database", "sqlite:mine.db"],
     ] {
@@ -36,6 +42,10 @@ fn what_must_not_be_fetched_is_told_by_class_and_nothing_is_dialled() {
     );
     s.ream(&["crawl", "list.txt", "--out", "o"])
         .ream(&["crawl", "list.txt", "--out", "o", "--json"])
+        .ream(&["failed", "o"])
+        .ream(&["failed", "o", "--transient"])
+        .ream(&["failed", "o", "--class", "blocked_address,dns"])
+        .ream(&["failed", "o", "--class", "tired"])
         .ream(&["crawl", "list.txt", "--out", "o", "--quiet", "--fail-on-image-errors"])
         .ream(&["crawl", "list.txt", "--out", "o", "--format", "webdataset"])
         .ream(&["verify", "1", "--database", "sqlite:o/_ream/ream.db"]);

@@ -20,6 +20,12 @@ pub enum CrawlError {
         /// One name that a crawl would write.
         example: String,
     },
+    /// The list and the dataset would be one folder.
+    #[error("{} is the folder of the list: a dataset needs one of its own", .folder.display())]
+    SameFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The folder holds a crawl of something else.
     #[error("{} holds another crawl: {}", .folder.display(), .differences.join("; "))]
     Differs {

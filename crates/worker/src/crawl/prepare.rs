@@ -63,6 +63,7 @@ type Opened = (CrawlOptions, CrawlFolder, CrawlRecord, Arc<dyn JobChunkRepositor
 fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened, CrawlError> {
     // Looked at before anything is made, so that a mistyped name leaves no folder behind.
     let found = list_fingerprint(&options.list).map_err(|error| no_list(&options.list, error))?;
+    check_apart(&options)?;
     let folder = CrawlFolder::open(&options.out)?;
     let record = match folder.record()? {
         Some(record) => {
@@ -93,6 +94,15 @@ fn no_list(list: &Path, error: ream_dataset::Error) -> CrawlError {
             CrawlError::io("read the list", path)(source)
         }
         other => other.into(),
+    }
+}
+
+/// The ledgers of a dataset would be lists of its own list.
+fn check_apart(options: &CrawlOptions) -> Result<(), CrawlError> {
+    let (list, out) = (options.list.canonicalize(), options.out.canonicalize());
+    match (list, out) {
+        (Ok(list), Ok(out)) if list == out => Err(CrawlError::SameFolder { folder: options.out.clone() }),
+        _ => Ok(()),
     }
 }
 

@@ -188,11 +188,13 @@ impl From<CrawlError> for Failure {
             CrawlError::ForeignOutput { .. } => {
                 Self::conflict("foreign_output", told).hint("`--out` a new folder")
             }
+            CrawlError::SameFolder { .. } => Self::usage(told).hint("`--out` another folder"),
             CrawlError::InUse { .. } => Self::conflict("in_use", told).hint("wait for it, or stop it first"),
             CrawlError::Differs { .. } => Self::conflict("other_crawl", told)
                 .hint("`--out` another folder, or ask with the list and settings it was begun with"),
             CrawlError::Images(error) if error.is_bad_input() && told.contains("no column") => {
-                Self::usage(told).hint("`--url-col` and `--caption-col` name the columns")
+                Self::usage(told)
+                    .hint("`--url-col`, `--caption-col`, `--keep-cols` and `--sha256-col` name the columns")
             }
             CrawlError::Images(error) if error.is_bad_input() => Self::usage(told),
             CrawlError::Io { action: "read the list", .. } => Self::usage(told),
