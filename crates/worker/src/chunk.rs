@@ -3,6 +3,7 @@
 use crate::claim::ChunkProcessor;
 use crate::image::{ImagePipeline, Prepared};
 use crate::pack::{PreparedRow, pack};
+use crate::process_error::ProcessError;
 use crate::progress::ProgressCell;
 use crate::spool::Spool;
 use crate::tally::Tally;
@@ -34,10 +35,14 @@ pub struct ImageChunks {
 }
 
 impl ImageChunks {
-    async fn work(&self, claimed: Arc<ClaimedChunk>, progress: ProgressCell) -> Result<Outcome, String> {
+    async fn work(
+        &self,
+        claimed: Arc<ClaimedChunk>,
+        progress: ProgressCell,
+    ) -> Result<Outcome, ProcessError> {
         let range = claimed.chunk.image_range;
         let list = self.list.clone();
-        let rows = blocking(move || list.read(range).map_err(|error| error.to_string())).await?;
+        let rows = blocking(move || Ok(list.read(range)?)).await?;
         let (sender, receiver) = mpsc::channel(PACK_QUEUE_IMAGES);
         let (dataset, output) = (self.dataset.clone(), self.output.clone());
         let packing = blocking(move || pack(&dataset, &output, &claimed, range.images(), receiver));
@@ -98,7 +103,7 @@ impl ChunkProcessor for ImageChunks {
         &self,
         claimed: Arc<ClaimedChunk>,
         progress: ProgressCell,
-    ) -> BoxFuture<'_, Result<Outcome, String>> {
+    ) -> BoxFuture<'_, Result<Outcome, ProcessError>> {
         Box::pin(self.work(claimed, progress))
     }
 
@@ -141,13 +146,14 @@ pub async fn publish_chunk(
         return Ok(());
     };
     let (dataset, outputs) = (dataset.to_owned(), outcome.outputs.clone());
-    blocking(move || publish(&dataset, &outputs).map_err(|error| error.to_string())).await?;
+    let published = blocking(move || Ok(publish(&dataset, &outputs)?)).await;
+    published.map_err(|error| error.to_string())?;
     repository.mark_published(chunk).await.map_err(|error| error.to_string())
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
+    work: impl FnOnce() -> Result<T, ProcessError> + Send + 'static,
+) -> Result<T, ProcessError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(format!("a working thread ended early: {error}")))
+    done.unwrap_or_else(|error| Err(ProcessError::Chunk(format!("a working thread ended early: {error}"))))
 }

@@ -4,15 +4,16 @@
 //! It knows nothing of images: what is done with a chunk is a [`ChunkProcessor`].
 
 use crate::lease::{HolderEnd, LeaseKeeper};
+use crate::process_error::ProcessError;
 use crate::progress::{Begun, ProgressCell};
-use crate::shutdown::StopSignal;
+use crate::shutdown::{Shutdown, StopSignal};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ream::{
     ClaimRequest, ClaimedChunk, Completion, CrawlJobStatus, Error, Executor, JobChunkingService, JobId,
     Outcome, Result, TaskId,
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -24,13 +25,12 @@ const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 /// Does the work on one chunk. Dropping the future must soon end the work; what it staged is then
 /// [`Self::discard`]ed.
 pub trait ChunkProcessor: Send + Sync + 'static {
-    /// Works on the chunk and tells what came out. An error fails the chunk with this message: single images that
-    /// cannot be had are no error.
+    /// Works on the chunk and tells what came out. Single images that cannot be had are no error.
     fn process(
         &self,
         claimed: Arc<ClaimedChunk>,
         progress: ProgressCell,
-    ) -> BoxFuture<'_, Result<Outcome, String>>;
+    ) -> BoxFuture<'_, Result<Outcome, ProcessError>>;
 
     /// Waits until another chunk would find something idle to work on it. A chunk more in flight than that would only
     /// be held from other workers, and be worked on again after a stop.
@@ -57,12 +57,14 @@ pub struct WorkerConfig {
 }
 
 /// Why a worker ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerEnd {
     /// The job it was for has ended, as the status says.
     JobEnded(CrawlJobStatus),
     /// It was told to stop; what it held was given back.
     Stopped,
+    /// This machine cannot go on, for this reason; what it held was given back.
+    Blocked(String),
 }
 
 /// Takes and processes chunks.
@@ -88,19 +90,24 @@ impl Worker {
     /// What makes work impossible: the job is gone, or the database refuses. A database out of reach is waited for.
     pub async fn run(&self, mut stop: StopSignal) -> Result<WorkerEnd> {
         let mut in_flight = InFlight::default();
-        let leases = Arc::new(LeaseKeeper::start());
+        let held = Held::new();
         let mut wake_ups = self.service.repository().wake_ups();
         let end = loop {
+            if let Some(why) = held.blocked.get() {
+                break Ok(WorkerEnd::Blocked(why.clone()));
+            }
             if stop.is_stopped() {
                 break Ok(WorkerEnd::Stopped);
             }
             // Seen before looking, so that a wake-up between looking and waiting is not missed.
             wake_ups.mark_unchanged();
-            let pause = match self.fill(&mut in_flight, &leases, &stop).await {
+            let pause = match self.fill(&mut in_flight, &held).await {
                 Ok(Some(status)) => break Ok(WorkerEnd::JobEnded(status)),
                 Ok(None) => POLL_INTERVAL,
                 Err(error) if error.is_unavailable() => {
                     tracing::warn!(%error, "cannot claim, will try again");
+                    // However much room there is.
+                    in_flight.more = false;
                     UNAVAILABLE_PAUSE
                 }
                 Err(error) => break Err(error),
@@ -114,7 +121,8 @@ impl Worker {
                 () = tokio::time::sleep(pause) => {}
             }
         };
-        // Each chunk's task hears the stop signal itself and gives its lease back; after an error nobody said stop.
+        // Each chunk's task gives its lease back; after an error there may be nobody to give it to.
+        held.shutdown.stop();
         if end.is_err() {
             in_flight.chunks.abort_all();
         }
@@ -124,12 +132,7 @@ impl Worker {
 
     /// Claims one chunk after another while there is room. Answers the job's status once it has ended and nothing is in
     /// flight.
-    async fn fill(
-        &self,
-        in_flight: &mut InFlight,
-        leases: &Arc<LeaseKeeper>,
-        stop: &StopSignal,
-    ) -> Result<Option<CrawlJobStatus>> {
+    async fn fill(&self, in_flight: &mut InFlight, held: &Arc<Held>) -> Result<Option<CrawlJobStatus>> {
         loop {
             while in_flight.chunks.try_join_next().is_some() {}
             let taken = in_flight.chunks.len() as u32;
@@ -156,10 +159,10 @@ impl Worker {
                 processor: self.processor.clone(),
                 claimed: Arc::new(claimed),
                 progress,
-                leases: Arc::clone(leases),
+                held: Arc::clone(held),
                 asked_at,
             };
-            in_flight.chunks.spawn(attempt.run(stop.clone()));
+            in_flight.chunks.spawn(attempt.run());
         }
     }
 
@@ -187,6 +190,23 @@ impl Worker {
     }
 }
 
+/// What all attempts of a worker share.
+struct Held {
+    leases: LeaseKeeper,
+    /// Why this machine cannot go on.
+    blocked: OnceLock<String>,
+    /// Tells all attempts to give their chunks back.
+    shutdown: Shutdown,
+    stop: StopSignal,
+}
+
+impl Held {
+    fn new() -> Arc<Self> {
+        let (shutdown, stop) = Shutdown::new();
+        Arc::new(Self { leases: LeaseKeeper::start(), blocked: OnceLock::new(), shutdown, stop })
+    }
+}
+
 /// The chunks in work.
 #[derive(Default)]
 struct InFlight {
@@ -202,15 +222,16 @@ struct Attempt {
     processor: Arc<dyn ChunkProcessor>,
     claimed: Arc<ClaimedChunk>,
     progress: ProgressCell,
-    leases: Arc<LeaseKeeper>,
+    held: Arc<Held>,
     asked_at: Instant,
 }
 
 impl Attempt {
-    async fn run(self, mut stop: StopSignal) {
+    async fn run(self) {
+        let mut stop = self.held.stop.clone();
         let progress = &self.progress;
         let (service, claimed) = (self.service.clone(), Arc::clone(&self.claimed));
-        let holding = self.leases.hold(service, claimed, self.asked_at, progress.clone());
+        let holding = self.held.leases.hold(service, claimed, self.asked_at, progress.clone());
         let end = tokio::select! {
             // Work that is done counts, even if stop was said in the same moment.
             biased;
@@ -223,7 +244,13 @@ impl Attempt {
         let chunk_id = self.claimed.chunk.id;
         match end {
             Ok(Ok(outcome)) => self.complete(outcome, &stop).await,
-            Ok(Err(message)) => {
+            Ok(Err(ProcessError::Machine(why))) => {
+                tracing::debug!(%chunk_id, why, "this machine cannot go on, chunk is given back");
+                let _ = self.held.blocked.set(why);
+                self.held.shutdown.stop();
+                self.give_back().await;
+            }
+            Ok(Err(ProcessError::Chunk(message))) => {
                 tracing::warn!(%chunk_id, message, "chunk failed");
                 self.processor.discard(&self.claimed);
                 let failed = self.service.mark_chunk_failed(self.claimed.as_ref(), Some(&message)).await;

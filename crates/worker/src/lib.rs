@@ -6,7 +6,10 @@ pub mod crawl;
 pub mod image;
 mod lease;
 mod pack;
+mod process_error;
 pub mod progress;
 pub mod shutdown;
 mod spool;
 pub mod tally;
+
+pub use process_error::ProcessError;

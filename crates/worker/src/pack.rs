@@ -1,6 +1,7 @@
 //! The last steps of a chunk, on a thread of its own: hash, store, account.
 
 use crate::image::{ImageError, Prepared};
+use crate::process_error::ProcessError;
 use bytes::Bytes;
 use ream::{ClaimedChunk, Outcome};
 use ream_dataset::{
@@ -30,9 +31,8 @@ pub(crate) fn pack(
     claimed: &ClaimedChunk,
     expected: u64,
     images: mpsc::Receiver<PreparedRow>,
-) -> Result<Outcome, String> {
-    let staging =
-        Staging::create(dataset, claimed.chunk.id, claimed.chunk.attempt).map_err(|e| e.to_string())?;
+) -> Result<Outcome, ProcessError> {
+    let staging = Staging::create(dataset, claimed.chunk.id, claimed.chunk.attempt)?;
     let packed = pack_into(&staging, dataset, output, claimed, expected, images);
     if packed.is_err() {
         // Only here is it sure that nothing writes into the folder any more. What is left goes with the next sweep.
@@ -48,17 +48,18 @@ fn pack_into(
     claimed: &ClaimedChunk,
     expected: u64,
     mut images: mpsc::Receiver<PreparedRow>,
-) -> Result<Outcome, String> {
+) -> Result<Outcome, ProcessError> {
     let started = Instant::now();
     let mut packing = Packing::begin(staging, dataset, output, claimed.chunk.chunk_index)?;
     while let Some(image) = images.blocking_recv() {
         packing.add(image)?;
     }
     if packing.images != expected {
-        return Err(format!("stopped after {} of {expected} images", packing.images));
+        let message = format!("stopped after {} of {expected} images", packing.images);
+        return Err(ProcessError::Chunk(message));
     }
     let (names, mut outcome) = packing.finish()?;
-    outcome.outputs = staging.seal(&names).map_err(|e| e.to_string())?;
+    outcome.outputs = staging.seal(&names)?;
     outcome.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(outcome)
 }
@@ -79,16 +80,15 @@ impl<'a> Packing<'a> {
         dataset: &'a Path,
         output: &OutputOptions,
         chunk_index: u64,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, ProcessError> {
         let path = staging.path();
         let sink = open_sink(output, &path, chunk_index).map_err(|e| cannot_store(dataset, &e))?;
         let ledger_name = output.ledger_name(chunk_index);
-        let ledger =
-            LedgerWriter::create(&path.join(&ledger_name), &output.kept).map_err(|e| e.to_string())?;
+        let ledger = LedgerWriter::create(&path.join(&ledger_name), &output.kept)?;
         Ok(Self { dataset, sink, ledger, ledger_name, images: 0, outcome: Outcome::default() })
     }
 
-    fn add(&mut self, image: PreparedRow) -> Result<(), String> {
+    fn add(&mut self, image: PreparedRow) -> Result<(), ProcessError> {
         let mut row = LedgerRow::of_list(image.number, image.row);
         let stored = match &image.result {
             Ok(prepared) => {
@@ -106,12 +106,12 @@ impl<'a> Packing<'a> {
         };
         row.file = stored.map_err(|e| cannot_store(self.dataset, &e))?;
         self.images += 1;
-        self.ledger.push(row).map_err(|e| e.to_string())
+        Ok(self.ledger.push(row)?)
     }
 
-    fn finish(self) -> Result<(Vec<String>, Outcome), String> {
+    fn finish(self) -> Result<(Vec<String>, Outcome), ProcessError> {
         let mut names = self.sink.finish().map_err(|e| cannot_store(self.dataset, &e))?;
-        self.ledger.finish().map_err(|e| e.to_string())?;
+        self.ledger.finish()?;
         names.push(self.ledger_name);
         Ok((names, self.outcome))
     }
@@ -158,6 +158,7 @@ fn account_failed(row: &mut LedgerRow, error: &ImageError) {
     }
 }
 
-fn cannot_store(dataset: &Path, error: &std::io::Error) -> String {
-    format!("cannot write output under {}: {error}", dataset.display())
+fn cannot_store(dataset: &Path, error: &std::io::Error) -> ProcessError {
+    let message = format!("cannot write output under {}: {error}", dataset.display());
+    ProcessError::of_files(error, message)
 }

@@ -6,6 +6,7 @@ use ream::{
     Actor, ClaimedChunk, CrawlJobService, CrawlJobStatus, JobChunk, JobChunkStatus, JobChunkingService,
     JobId, NewCrawlJob, Outcome, Policy, PolicyFields, TaskId,
 };
+use ream_worker::ProcessError;
 use ream_worker::claim::{ChunkProcessor, Worker, WorkerConfig, WorkerEnd};
 use ream_worker::progress::ProgressCell;
 use ream_worker::shutdown::Shutdown;
@@ -17,6 +18,8 @@ use tokio::sync::Semaphore;
 struct Pretended {
     permits: Semaphore,
     fail_first_attempts: bool,
+    /// The machine cannot go on after the first permit.
+    machine_fails: bool,
     started: Semaphore,
     seen: Mutex<Seen>,
 }
@@ -34,6 +37,7 @@ impl Pretended {
         Arc::new(Self {
             permits: Semaphore::new(permits),
             fail_first_attempts: false,
+            machine_fails: false,
             started: Semaphore::new(0),
             seen: Mutex::default(),
         })
@@ -53,7 +57,7 @@ impl ChunkProcessor for Pretended {
         &self,
         claimed: Arc<ClaimedChunk>,
         progress: ProgressCell,
-    ) -> BoxFuture<'_, Result<Outcome, String>> {
+    ) -> BoxFuture<'_, Result<Outcome, ProcessError>> {
         Box::pin(async move {
             {
                 let mut seen = self.seen.lock().unwrap();
@@ -65,8 +69,11 @@ impl ChunkProcessor for Pretended {
             self.started.add_permits(1);
             self.permits.acquire().await.unwrap().forget();
             progress.image_done(10);
+            if self.machine_fails {
+                return Err(ProcessError::Machine("disk full".to_owned()));
+            }
             if self.fail_first_attempts && claimed.chunk.attempt.get() == 1 {
-                return Err("disk full".to_owned());
+                return Err(ProcessError::Chunk("no such rows".to_owned()));
             }
             Ok(Outcome { images_ok: claimed.chunk.image_range.images(), ..Outcome::default() })
         })
@@ -145,12 +152,36 @@ async fn a_stopped_worker_gives_back_what_it_holds_at_no_cost() {
 }
 
 #[tokio::test]
+async fn a_machine_that_cannot_go_on_ends_the_worker_and_every_chunk_is_given_back_at_no_cost() {
+    let bed = bed(4, PolicyFields::default()).await;
+    let processor = Arc::new(Pretended {
+        permits: Semaphore::new(0),
+        fail_first_attempts: false,
+        machine_fails: true,
+        started: Semaphore::new(0),
+        seen: Mutex::default(),
+    });
+    let (_shutdown, stop) = Shutdown::new();
+    let running = worker(&bed, &processor, 2);
+    let task = tokio::spawn(async move { running.run(stop).await });
+    processor.started.acquire_many(2).await.unwrap().forget();
+    processor.permits.add_permits(1);
+    assert_eq!(task.await.unwrap().unwrap(), WorkerEnd::Blocked("disk full".to_owned()));
+    let chunks = bed.service.get_chunks_for_job(bed.job_id).await.unwrap().to_vec().await.unwrap();
+    for chunk in &chunks {
+        assert_eq!((chunk.status(), chunk.retry_count), (JobChunkStatus::Pending, 0));
+    }
+    assert_eq!(processor.seen.lock().unwrap().discarded.len(), 2);
+}
+
+#[tokio::test]
 async fn a_chunk_that_could_not_be_worked_on_is_failed_and_retried_by_policy() {
     let policy = PolicyFields { backoff_initial_s: 0, ..PolicyFields::default() };
     let bed = bed(2, policy).await;
     let processor = Arc::new(Pretended {
         permits: Semaphore::new(4),
         fail_first_attempts: true,
+        machine_fails: false,
         started: Semaphore::new(0),
         seen: Mutex::default(),
     });

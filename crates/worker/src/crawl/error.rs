@@ -47,6 +47,12 @@ pub enum CrawlError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// This machine cannot go on: its disk is full, say.
+    #[error("{message}")]
+    Blocked {
+        /// What it cannot do, and why.
+        message: String,
+    },
     /// What is kept about the crawl cannot be read.
     #[error("{} is damaged: {message}; move the folder away and crawl into a new one", .path.display())]
     Damaged {

@@ -130,6 +130,9 @@ impl CrawlSession {
         let ended = Worker::new(self.service.clone(), Arc::new(images), config).run(stop).await;
         duties.stop().await;
         let ended = ended?;
+        if let WorkerEnd::Blocked(message) = ended {
+            return Err(CrawlError::Blocked { message });
+        }
         let unpublished = self.publish_all().await?;
         if let WorkerEnd::JobEnded(_) = ended {
             // Noted here as well, so that the end is announced before the process is gone.

@@ -188,6 +188,8 @@ impl From<CrawlError> for Failure {
             CrawlError::ForeignOutput { .. } => {
                 Self::conflict("foreign_output", told).hint("`--out` a new folder")
             }
+            CrawlError::Blocked { .. } => Self::io(told)
+                .hint("finished chunks are saved; once there is room, the same command goes on from there"),
             CrawlError::SameFolder { .. } => Self::usage(told).hint("`--out` another folder"),
             CrawlError::InUse { .. } => Self::conflict("in_use", told).hint("wait for it, or stop it first"),
             CrawlError::Differs { .. } => Self::conflict("other_crawl", told)

@@ -1,0 +1,36 @@
+//! Why a chunk could not be worked on.
+
+use std::io;
+
+/// Why a chunk could not be worked on. Single images that cannot be had are no such error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProcessError {
+    /// Something about this chunk: it is failed with this message, and tried again by the job's policy.
+    #[error("{0}")]
+    Chunk(String),
+    /// This machine cannot go on, whatever the chunk: its disk is full, say. Trying other chunks would only ask servers
+    /// for images that nobody can keep.
+    #[error("{0}")]
+    Machine(String),
+}
+
+impl ProcessError {
+    /// An error of the file system, told as `message`.
+    pub(crate) fn of_files(error: &io::Error, message: String) -> Self {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match error.kind() {
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem => Self::Machine(message),
+            _ => Self::Chunk(message),
+        }
+    }
+}
+
+impl From<ream_dataset::Error> for ProcessError {
+    fn from(error: ream_dataset::Error) -> Self {
+        let message = error.to_string();
+        match &error {
+            ream_dataset::Error::Io { source, .. } => Self::of_files(source, message),
+            _ => Self::Chunk(message),
+        }
+    }
+}
