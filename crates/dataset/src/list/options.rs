@@ -33,7 +33,7 @@ pub enum KeepColumns {
     /// No column.
     #[default]
     None,
-    /// Every column with a name that is not in use as URL, caption or SHA-256. Not for JSON lines, where each row
+    /// Every column with a name that is not in use as URL, caption or SHA-256, and of a type that can be kept. Not for JSON lines, where each row
     /// may have other keys.
     All,
     /// These, in this order; a repeated name counts once.

@@ -40,9 +40,13 @@ pub(super) fn find(
     }
     let header: Vec<String> = flat.iter().map(|(_, name)| name.clone()).collect();
     let mut picked = Picked::find(path, &header, options)?;
+    let column = |at: usize| metadata.file_metadata().schema_descr().column(flat[at].0);
+    if options.keep_columns == KeepColumns::All {
+        // As with nested ones: asked for by its name, such a column is an error.
+        picked.kept.retain(|at| cursor::kind(&column(*at)).is_ok());
+    }
     if options.caption_column.is_none() {
         // A column that only happens to be called so need not be a text.
-        let column = |at: usize| metadata.file_metadata().schema_descr().column(flat[at].0);
         picked.caption = picked.caption.filter(|at| cursor::kind(&column(*at)) == Ok(KeptKind::Text));
     }
     Ok(picked)

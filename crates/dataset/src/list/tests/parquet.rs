@@ -231,6 +231,17 @@ fn single_values_are_kept_exactly() {
 }
 
 #[test]
+fn all_columns_are_those_that_can_be_kept() {
+    let tmp = tempfile::tempdir().unwrap();
+    let path = tmp.path().join("a.parquet");
+    std::fs::write(&path, all_kinds()).unwrap();
+    let options = ListOptions { keep_columns: KeepColumns::All, ..ListOptions::default() };
+    let reader = ListReader::open(&path, &options).unwrap();
+    let names: Vec<&str> = reader.kept_columns().iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["small", "plain", "big", "u32", "u64", "f", "d", "t", "json"]);
+}
+
+#[test]
 fn what_cannot_be_kept_is_an_error_that_names_its_type() {
     for (name, message) in [
         (
