@@ -44,8 +44,9 @@ impl Kind {
         match self.transform {
             None => crawl,
             Some(Transform { mode, size, encode }) => {
-                let size = size.to_string();
-                crawl.with(["--resize-mode", mode, "--image-size", &size, "--encode-format", encode])
+                let crawl = crawl.with(["--resize-mode", mode, "--encode-format", encode]);
+                // Without resizing there is no size.
+                if mode == "no" { crawl } else { crawl.with(["--image-size", &size.to_string()]) }
             }
         }
     }
