@@ -135,7 +135,7 @@ impl Default for TransformSettings {
             max_aspect_ratio: None,
             max_pixels: 50_000_000,
             max_side: 16_384,
-            max_work_bytes: 144 * 1024 * 1024,
+            max_work_bytes: 152 * 1024 * 1024,
         }
     }
 }
