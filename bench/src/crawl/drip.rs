@@ -4,11 +4,11 @@ use super::contender::{Contender, Run};
 use super::download::KEEP;
 use super::measure::{Bounds, Ended};
 use super::pictures::List;
-use super::site::Site;
 use super::stage::{IMPOLITE, PLAIN, Stage};
 use super::{Findings, Plan, drip_server};
 use crate::Result;
 use crate::report::{Figure, Unit, say};
+use ream_system_tests::site::Site;
 use std::time::Duration;
 
 const OTHERS_FALL_AT_MOST_PERCENT: f64 = 10.0;
@@ -26,7 +26,7 @@ struct Lists {
 
 pub(super) fn run(stage: &Stage, plan: &Plan) -> Result<Findings> {
     // A server of its own: only a log tells when the fast images were done.
-    let site = Site::start(&stage.web_root, true)?;
+    let site = Site::start_with_log(&stage.web_root)?;
     let dripping_host = drip_server::start()?;
     let mut findings = Findings::default();
     for &(images, rounds) in &plan.drip_images {

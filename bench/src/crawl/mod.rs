@@ -14,7 +14,6 @@ mod one_chunk;
 mod pictures;
 mod plan;
 mod rounds;
-mod site;
 mod stage;
 mod tree;
 

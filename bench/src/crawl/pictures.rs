@@ -1,23 +1,10 @@
 //! Real photos and graphics of Debian packages, and lists of them.
 
 use crate::Result;
-use ream_system_tests::packages::unpacked;
+use ream_system_tests::packages::{REAL_IMAGES, unpacked};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-
-/// Packages, and the most images to take of each: photos, camera test images, drawings, icons.
-const PACKAGES: &[(&str, usize)] = &[
-    ("gnome-backgrounds", 100),
-    ("lomiri-wallpapers-16.04", 100),
-    ("mate-backgrounds", 100),
-    ("ukui-wallpapers", 100),
-    ("opencv-doc", 3_000),
-    ("propaganda-debian", 100),
-    ("sway-backgrounds", 100),
-    ("tango-icon-theme", 1_100),
-    ("faenza-icon-theme", 2_000),
-];
 
 const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "webp", "svg", "gif"];
 /// Left out wherever images are decoded: OpenCV cannot, and Ream keeps it as it came.
@@ -48,7 +35,7 @@ impl Pictures {
     /// contender pays for the disk.
     pub(super) fn collect(web_root: &Path, most: usize) -> Result<Self> {
         let mut files = Vec::new();
-        for (package, limit) in PACKAGES {
+        for (package, limit) in REAL_IMAGES {
             let root = unpacked(package)?;
             let mut found = Vec::new();
             images_below(&root, &mut found)?;

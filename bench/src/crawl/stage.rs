@@ -4,12 +4,12 @@ use super::Args;
 use super::contender::Contender;
 use super::img2dataset::Environment;
 use super::pictures::{List, Pictures};
-use super::site::Site;
 use crate::report::say;
 use crate::{Result, machine};
 use ream_system_tests::paths::{target_and_profile, workspace};
 use ream_system_tests::process::run;
 use ream_system_tests::ream;
+use ream_system_tests::site::{Pace, Site};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -52,7 +52,7 @@ impl Stage {
             None => Some(build_turbo()?),
         };
         Ok(Self {
-            site: Site::start(&web_root, false)?,
+            site: Site::start(&web_root, Pace::default())?,
             pictures,
             environment: Environment::ready()?,
             plain,

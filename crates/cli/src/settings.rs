@@ -214,6 +214,11 @@ pub(crate) fn number<T: std::str::FromStr>(text: &str, allowed: &str) -> ream::R
     text.parse().map_err(|_| Error::invalid("number", format!("{text:?}"), allowed))
 }
 
+/// Reads a whole number of whatever size its setting has.
+pub(crate) fn whole<T: std::str::FromStr>(text: &str) -> ream::Result<T> {
+    number(text, "a whole number")
+}
+
 /// Reads a switch.
 pub(crate) fn yes_or_no(text: &str) -> ream::Result<bool> {
     text.parse().map_err(|_| Error::invalid("word", format!("{text:?}"), "true or false"))

@@ -6,6 +6,20 @@ use crate::process::run;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Packages with some thousand images, and the most to take of each: photos, camera test images, drawings, icons. Below
+/// 250 MB to download.
+pub const REAL_IMAGES: &[(&str, usize)] = &[
+    ("gnome-backgrounds", 100),
+    ("lomiri-wallpapers-16.04", 100),
+    ("mate-backgrounds", 100),
+    ("ukui-wallpapers", 100),
+    ("opencv-doc", 3_000),
+    ("propaganda-debian", 100),
+    ("sway-backgrounds", 100),
+    ("tango-icon-theme", 1_100),
+    ("faenza-icon-theme", 2_000),
+];
+
 /// A folder with a package's files, fetched on first use.
 ///
 /// # Errors

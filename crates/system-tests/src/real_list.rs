@@ -4,7 +4,7 @@ mod names;
 mod rows;
 
 use crate::fault::{Fault, Result, cannot};
-use crate::packages::unpacked;
+use crate::packages::{REAL_IMAGES, unpacked};
 use crate::process::is_full;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,17 +50,7 @@ impl Size {
                 ("tango-icon-theme", 1_000),
                 ("faenza-icon-theme", 1_200),
             ],
-            Self::Full => &[
-                ("gnome-backgrounds", 100),
-                ("lomiri-wallpapers-16.04", 100),
-                ("mate-backgrounds", 100),
-                ("ukui-wallpapers", 100),
-                ("opencv-doc", 3_000),
-                ("propaganda-debian", 100),
-                ("sway-backgrounds", 100),
-                ("tango-icon-theme", 1_100),
-                ("faenza-icon-theme", 2_000),
-            ],
+            Self::Full => REAL_IMAGES,
         }
     }
 }

@@ -58,7 +58,7 @@ impl Plan {
 
 /// What is done to an image of which the header says this.
 pub(crate) fn job(info: &ImageInfo, settings: &TransformSettings) -> Job {
-    if settings.resize_mode == ResizeMode::No && settings.encode_format.is_none() {
+    if !settings.touches_pixels() {
         return Job::Keep;
     }
     let (Some(width), Some(height), true) = (info.width, info.height, decodable(info.format)) else {

@@ -141,6 +141,11 @@ impl Default for TransformSettings {
 }
 
 impl TransformSettings {
+    /// Whether the pixels of any image are looked at; else all bytes are kept as they came.
+    pub fn touches_pixels(&self) -> bool {
+        self.resize_mode != ResizeMode::No || self.encode_format.is_some()
+    }
+
     /// What images are encoded as, if they are.
     pub fn encode_as(&self) -> EncodeFormat {
         self.encode_format.unwrap_or(EncodeFormat::Jpg)

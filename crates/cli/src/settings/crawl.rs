@@ -5,7 +5,7 @@ use crate::failure::Result;
 use ream::Error;
 use ream_fetch::FetchConfig;
 use ream_fetch::address::{AddressPolicy, IpNet};
-use ream_worker::crawl::{Layout, OutputFormat};
+use ream_worker::crawl::{CrawlOptions, Layout, OutputFormat};
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -172,7 +172,7 @@ impl CrawlSettings {
                 "crawl.chunks_in_flight",
                 f.chunks_in_flight,
                 chunks_in_flight,
-                32,
+                CrawlOptions::DEFAULT_CHUNKS_IN_FLIGHT,
             )?,
             timeout_s: layers.pick("crawl.timeout_s", f.timeout_s, timeout_s, d.total_timeout.as_secs())?,
             max_bytes: layers.pick("crawl.max_bytes", f.max_bytes, max_bytes, d.max_bytes)?,

@@ -1,6 +1,6 @@
 //! What `ream crawl` does to images, and which it leaves out.
 
-use super::{Layers, Row, Setting, Source, number, yes_or_no};
+use super::{Layers, Row, Setting, Source, number, whole, yes_or_no};
 use crate::failure::{Failure, Result};
 use ream_transform::{EncodeFormat, ResizeMode, TransformSettings};
 use std::str::FromStr;
@@ -154,14 +154,13 @@ impl ImageSettings {
             rows.iter().find(|row| row.key == key).map(|row| row.source.names(row.key))
         };
         settings.validate().map_err(|error| Failure::from(error).rename_fields(named))?;
-        self.check_effect()?;
+        self.check_effect(&settings)?;
         Ok(settings)
     }
 
     /// A flag that does nothing is a mistake, and a large crawl is a dear way to find out.
-    fn check_effect(&self) -> Result<()> {
-        let resizes = self.resize_mode.value != ResizeMode::No;
-        let encodes = resizes || self.encode_format.value.is_some();
+    fn check_effect(&self, settings: &TransformSettings) -> Result<()> {
+        let (resizes, encodes) = (settings.resize_mode != ResizeMode::No, settings.touches_pixels());
         let idle = |source: &Source, has_effect: bool, needs: &str| match source {
             Source::Flag(flag) if !has_effect => {
                 Err(Failure::usage(format!("`{flag}` has no effect without {needs}")))
@@ -193,8 +192,4 @@ impl ImageSettings {
 
 fn or_word(value: Option<impl std::fmt::Display>, word: &str) -> String {
     value.map_or_else(|| word.to_owned(), |value| value.to_string())
-}
-
-fn whole<T: FromStr>(text: &str) -> ream::Result<T> {
-    number(text, "a whole number")
 }

@@ -1,6 +1,6 @@
 //! The policy of new jobs.
 
-use super::{Layers, Row, Setting, number};
+use super::{Layers, Row, Setting, whole};
 use crate::failure::{Failure, Result};
 use ream::{Policy, PolicyFields, RobotsPolicy};
 use std::str::FromStr as _;
@@ -53,7 +53,6 @@ pub(crate) struct PolicySettings {
 
 impl PolicySettings {
     pub(crate) fn load(layers: &Layers, flags: &PolicyFlags, defaults: PolicyFields) -> Result<Self> {
-        let whole = |text: &str| number(text, "a whole number");
         let d = defaults;
         let deadline = flags.deadline_s.map(Some);
         Ok(Self {
@@ -78,7 +77,7 @@ impl PolicySettings {
             job_deadline_s: layers.pick(
                 "policy.job_deadline_s",
                 deadline,
-                |text| number(text, "a whole number").map(Some),
+                |text| whole(text).map(Some),
                 d.job_deadline_s,
             )?,
             max_retries: layers.pick("policy.max_retries", flags.max_retries, whole, d.max_retries)?,

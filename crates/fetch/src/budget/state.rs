@@ -78,12 +78,8 @@ impl State {
     }
 
     pub(super) fn shrink(&mut self, number: u64, bytes: u64) {
-        let Some(fetch) = self.open.get_mut(&number) else { return };
-        let back = fetch.held_bytes.saturating_sub(bytes);
-        if back > 0 {
-            fetch.held_bytes -= back;
-            self.body_bytes -= back;
-            self.settle();
+        if self.open.get(&number).is_some_and(|fetch| bytes < fetch.held_bytes) {
+            self.set(number, bytes);
         }
     }
 

@@ -32,6 +32,9 @@ pub struct CrawlOptions {
 }
 
 impl CrawlOptions {
+    /// So many that one slow image in each need not stop the rest.
+    pub const DEFAULT_CHUNKS_IN_FLIGHT: u32 = 32;
+
     /// As [`PolicyFields::default`], with short waits between retries: somebody sits there, and a full disk or a dead
     /// network is to be told within minutes. A chunk may take long where a single host has all its images and wants ten
     /// seconds between two of them.
@@ -53,7 +56,7 @@ impl CrawlOptions {
             format: OutputFormat::default(),
             layout: Layout::default(),
             chunk_size: ream::CHUNK_SIZE,
-            chunks_in_flight: 32,
+            chunks_in_flight: Self::DEFAULT_CHUNKS_IN_FLIGHT,
             policy: Policy::new(Self::default_policy()).unwrap_or_default(),
             fetch: FetchConfig::default(),
             transform: TransformSettings::default(),

@@ -13,7 +13,7 @@ use crate::tally::Tally;
 use ream::{Duties, JobChunkProgress, JobChunkingService, JobId, TaskId};
 use ream_dataset::{OutputOptions, PartsReader, sweep_staging};
 use ream_fetch::{Fetcher, HostReports};
-use ream_transform::{ResizeMode, TransformSettings};
+use ream_transform::TransformSettings;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -184,6 +184,5 @@ impl CrawlSession {
 
 /// What images are encoded as; `None` where they are kept as they came.
 fn encode_extension(transform: &TransformSettings) -> Option<&'static str> {
-    let changes = transform.resize_mode != ResizeMode::No || transform.encode_format.is_some();
-    changes.then(|| transform.encode_as().as_str())
+    transform.touches_pixels().then(|| transform.encode_as().as_str())
 }

@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{Paint, fields, text};
 use ream::{ChunkId, ChunkState, JobChunk, Outcome};
+use ream_dataset::publish::final_name;
 
 pub(super) async fn run(chunk_id: ChunkId, cx: &Context<'_>) -> Result<Exit> {
     let chunk = cx.open().await?.chunks.get_chunk_by_id(chunk_id).await?;
@@ -44,7 +45,10 @@ pub(super) fn report(chunk: &JobChunk, cx: &Context<'_>) -> Result<()> {
         lines.push(("outcome", told(outcome)));
         if !outcome.outputs.is_empty() {
             let waits = matches!(chunk.state, ChunkState::Completed { unpublished: true });
-            let names = outcome.outputs.iter().map(|name| if waits { name } else { final_name(name) });
+            let names = outcome
+                .outputs
+                .iter()
+                .map(|name| if waits { name } else { final_name(name).unwrap_or(name) });
             let names: Vec<String> = names.map(text::printable).collect();
             lines.push((if waits { "staged output" } else { "output" }, names.join("\n")));
         }
@@ -94,10 +98,4 @@ fn told(outcome: &Outcome) -> String {
         told.push_str(&format!("\n{class}: {images}"));
     }
     told
-}
-
-/// Where staged output lies once it is published: without `_staging/CHUNK-ATTEMPT/`.
-fn final_name(staged: &str) -> &str {
-    let within = staged.strip_prefix("_staging/").and_then(|name| name.split_once('/'));
-    within.map_or(staged, |(_, name)| name)
 }

@@ -3,7 +3,7 @@ use crate::kept::{KeptKind, KeptValue};
 use ::parquet::basic::{Compression, Encoding};
 use ::parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, FloatType, Int32Type, Int64Type};
 use ::parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
-use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::parser::parse_message_type;
 use std::sync::Arc;
 
@@ -21,6 +21,26 @@ pub(super) fn texts(values: &[Option<&str>]) -> Column {
     Column::Bytes(values.iter().map(|value| value.map(|text| text.as_bytes().to_vec())).collect())
 }
 
+fn write_column(group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, column: &Column) {
+    let mut writer = group.next_column().unwrap().unwrap();
+    macro_rules! put {
+        ($type:ty, $values:expr, $convert:expr) => {{
+            let levels: Vec<i16> = $values.iter().map(|value| i16::from(value.is_some())).collect();
+            let present: Vec<_> = $values.iter().flatten().map($convert).collect();
+            writer.typed::<$type>().write_batch(&present, Some(&levels), None).unwrap();
+        }};
+    }
+    match column {
+        Column::Bytes(values) => put!(ByteArrayType, values, |bytes| ByteArray::from(bytes.clone())),
+        Column::Int32(values) => put!(Int32Type, values, |value| *value),
+        Column::Int64(values) => put!(Int64Type, values, |value| *value),
+        Column::Float(values) => put!(FloatType, values, |value| *value),
+        Column::Double(values) => put!(DoubleType, values, |value| *value),
+        Column::Boolean(values) => put!(BoolType, values, |value| *value),
+    }
+    writer.close().unwrap();
+}
+
 /// Writes a file of row groups with columns; every leaf of `schema` is optional or has all values.
 pub(super) fn write(schema: &str, properties: WriterPropertiesBuilder, groups: &[Vec<Column>]) -> Vec<u8> {
     let schema = Arc::new(parse_message_type(schema).unwrap());
@@ -28,23 +48,7 @@ pub(super) fn write(schema: &str, properties: WriterPropertiesBuilder, groups: &
     for columns in groups {
         let mut group = writer.next_row_group().unwrap();
         for column in columns {
-            let mut writer = group.next_column().unwrap().unwrap();
-            macro_rules! put {
-                ($type:ty, $values:expr, $convert:expr) => {{
-                    let levels: Vec<i16> = $values.iter().map(|value| i16::from(value.is_some())).collect();
-                    let present: Vec<_> = $values.iter().flatten().map($convert).collect();
-                    writer.typed::<$type>().write_batch(&present, Some(&levels), None).unwrap();
-                }};
-            }
-            match column {
-                Column::Bytes(values) => put!(ByteArrayType, values, |bytes| ByteArray::from(bytes.clone())),
-                Column::Int32(values) => put!(Int32Type, values, |value| *value),
-                Column::Int64(values) => put!(Int64Type, values, |value| *value),
-                Column::Float(values) => put!(FloatType, values, |value| *value),
-                Column::Double(values) => put!(DoubleType, values, |value| *value),
-                Column::Boolean(values) => put!(BoolType, values, |value| *value),
-            }
-            writer.close().unwrap();
+            write_column(&mut group, column);
         }
         group.close().unwrap();
     }
@@ -171,23 +175,7 @@ fn all_kinds() -> Vec<u8> {
         SerializedFileWriter::new(Vec::new(), schema, Arc::new(WriterProperties::default())).unwrap();
     let mut group = writer.next_row_group().unwrap();
     for column in columns {
-        let mut writer = group.next_column().unwrap().unwrap();
-        macro_rules! put {
-            ($type:ty, $values:expr, $convert:expr) => {{
-                let levels: Vec<i16> = $values.iter().map(|value| i16::from(value.is_some())).collect();
-                let present: Vec<_> = $values.iter().flatten().map($convert).collect();
-                writer.typed::<$type>().write_batch(&present, Some(&levels), None).unwrap();
-            }};
-        }
-        match &column {
-            Column::Bytes(values) => put!(ByteArrayType, values, |bytes| ByteArray::from(bytes.clone())),
-            Column::Int32(values) => put!(Int32Type, values, |value| *value),
-            Column::Int64(values) => put!(Int64Type, values, |value| *value),
-            Column::Float(values) => put!(FloatType, values, |value| *value),
-            Column::Double(values) => put!(DoubleType, values, |value| *value),
-            Column::Boolean(values) => put!(BoolType, values, |value| *value),
-        }
-        writer.close().unwrap();
+        write_column(&mut group, &column);
     }
     let mut column = group.next_column().unwrap().unwrap();
     column.typed::<ByteArrayType>().write_batch(&[], Some(&[0, 0]), Some(&[0, 0])).unwrap();
