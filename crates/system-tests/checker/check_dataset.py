@@ -15,11 +15,11 @@ import collections
 import hashlib
 import json
 import os
-import sys
 import typing
 import urllib.parse
 
 import database
+import ending
 import img2dataset_layout
 import lists
 import options as kinds
@@ -288,4 +288,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.leave(main())

@@ -21,6 +21,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 import webdataset
 
+import ending
 import lists
 import options as kinds
 
@@ -186,4 +187,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.leave(main())

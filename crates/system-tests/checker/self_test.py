@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sqlite3
-import sys
 import tarfile
 import tempfile
 
@@ -20,6 +19,7 @@ import pyarrow
 import pyarrow.parquet
 
 import check_dataset
+import ending
 import fixture
 import options as kinds
 import tables
@@ -321,4 +321,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.leave(main())
