@@ -22,7 +22,7 @@ Examples:
 
 Exit codes:
   0 done · 1 ended but not complete, or a check found a fault · 2 bad usage or input · 3 not found
-  4 conflict · 5 database out of reach · 130 interrupted"
+  4 conflict · 5 database out of reach · 130 interrupted · 141 nobody reads the output"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! The command line of Ream: data on standard output, talk on standard error, exit codes as in `exit.rs`.
 
+mod allocator;
 mod args;
 mod commands;
 mod context;
@@ -20,6 +21,8 @@ use settings::{DatabaseSettings, Layers, OutputSettings, Settings};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    allocator::return_memory();
+    report_only_own_panics();
     let words: Vec<_> = std::env::args_os().collect();
     let early = args::Early::look(&words);
     let mut out = Output::new(early.json, early.quiet, early.color);
@@ -47,6 +50,9 @@ fn start(cli: Cli, out: &mut Output) -> Result<Exit> {
         layers,
     };
     settings.rows()?;
+    for (name, meant) in settings::mistyped_variables(std::env::vars_os().map(|(name, _)| name)) {
+        out.warning(format_args!("the variable `{name}` sets nothing; did you mean `{meant}`?"));
+    }
     out.set_color(settings.output.color.value);
     log_to_stderr(&settings.output.log.value, out.stderr_color());
     // A hostile server can keep a thread busy for as long as its time limit lasts: the system then shares the
@@ -70,6 +76,18 @@ fn start(cli: Cli, out: &mut Output) -> Result<Exit> {
     let exit = ended?;
     out.flush()?;
     Ok(exit)
+}
+
+/// A decoder that panics costs one image, which says so in its ledger row: no news on the terminal.
+fn report_only_own_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if ream_transform::catches_panics() {
+            tracing::debug!(%panic, "a decoder panicked");
+        } else {
+            report(panic);
+        }
+    }));
 }
 
 fn log_to_stderr(filter: &str, ansi: bool) {

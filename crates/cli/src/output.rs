@@ -51,6 +51,8 @@ impl Paint {
 struct Problem<'a> {
     code: &'static str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
 }
@@ -169,8 +171,12 @@ impl Output {
             return;
         }
         if self.json {
-            let errors = &failure.errors[..];
-            let problem = Problem { code: failure.code, message: &failure.message, errors };
+            let problem = Problem {
+                code: failure.code,
+                message: &failure.message,
+                hint: failure.hint.as_deref(),
+                errors: &failure.errors,
+            };
             // Texts and lists of texts always have a form in JSON.
             self.stderr_line(&serde_json::to_string(&problem).unwrap_or_default());
             return;
@@ -190,9 +196,7 @@ impl Output {
             let shown = if self.stdout_color { styled.ansi().to_string() } else { styled.to_string() };
             let _ = self.raw(shown.as_bytes()).and_then(|()| self.flush());
         } else if self.json {
-            let plain = styled.to_string();
-            let message = plain.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            self.failure(&Failure::usage(message));
+            self.failure(&from_parser(&styled.to_string()));
         } else {
             let shown = if self.stderr_color { styled.ansi().to_string() } else { styled.to_string() };
             self.stderr_line(shown.trim_end());
@@ -246,6 +250,17 @@ impl Output {
 
     fn bar_target(&self) -> ProgressDrawTarget {
         if self.quiet || self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+    }
+}
+
+/// The parser's complaint: a first paragraph with what is wrong, then tips, the usage, and where there is more help.
+fn from_parser(plain: &str) -> Failure {
+    let mut paragraphs =
+        plain.split("\n\n").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let failure = Failure::usage(paragraphs.next().unwrap_or_default().trim_start_matches("error: "));
+    match paragraphs.find_map(|text| text.strip_prefix("tip: ").map(str::to_owned)) {
+        Some(tip) => failure.hint(tip),
+        None => failure,
     }
 }
 

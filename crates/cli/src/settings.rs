@@ -19,8 +19,11 @@ pub(crate) use policy::{PolicyFlags, PolicySettings};
 
 use crate::failure::{Failure, Result};
 use file::{FileValues, read_file};
+use nearest::nearest;
 use ream::Error;
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// A setting's name in `ream.toml`, and its flag.
 pub(crate) struct Key {
@@ -162,7 +165,7 @@ impl Layers {
     /// Usage: the file cannot be read, is no TOML or has unknown keys.
     pub(crate) fn read(path: Option<PathBuf>) -> Result<Self> {
         let named =
-            path.or_else(|| std::env::var_os("REAM_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from));
+            path.or_else(|| std::env::var_os(CONFIG_VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from));
         let must_exist = named.is_some();
         let path = named.unwrap_or_else(|| "ream.toml".into());
         Ok(Self { file: read_file(path, must_exist)? })
@@ -204,19 +207,50 @@ impl Layers {
     }
 }
 
+/// Variables that are probably meant as settings, but are none, each with the one that is nearest. Others that begin
+/// with `REAM_` may belong to anybody: a cluster sets some for a service of that name.
+pub(crate) fn mistyped_variables(
+    present: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Vec<(String, String)> {
+    let known: Vec<String> =
+        KEYS.iter().map(|key| variable(key.name)).chain([CONFIG_VARIABLE.to_owned()]).collect();
+    let bare = |name: &'_ String| name[PREFIX.len()..].to_owned();
+    let known_bare: Vec<String> = known.iter().map(bare).collect();
+    let mut mistyped: Vec<_> = present
+        .into_iter()
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.starts_with(PREFIX) && !known.contains(name))
+        .filter_map(|name| {
+            let near = nearest(&name[PREFIX.len()..], known_bare.iter().map(String::as_str))?;
+            Some((name, format!("{PREFIX}{near}")))
+        })
+        .collect();
+    mistyped.sort();
+    mistyped
+}
+
+/// Where the settings file is.
+const CONFIG_VARIABLE: &str = "REAM_CONFIG";
+
+const PREFIX: &str = "REAM_";
+
 /// The variable of a key.
 fn variable(key: &str) -> String {
-    format!("REAM_{}", key.replace('.', "_").to_uppercase())
+    format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 
 /// Reads a whole number; `allowed` says which.
-pub(crate) fn number<T: std::str::FromStr>(text: &str, allowed: &str) -> ream::Result<T> {
+pub(crate) fn number<T: FromStr>(text: &str, allowed: &str) -> ream::Result<T> {
     text.parse().map_err(|_| Error::invalid("number", format!("{text:?}"), allowed))
 }
 
 /// Reads a whole number of whatever size its setting has.
-pub(crate) fn whole<T: std::str::FromStr>(text: &str) -> ream::Result<T> {
-    number(text, "a whole number")
+pub(crate) fn whole<T: FromStr<Err = ParseIntError>>(text: &str) -> ream::Result<T> {
+    text.parse().map_err(|error: ParseIntError| {
+        let too_large = *error.kind() == IntErrorKind::PosOverflow;
+        let allowed = if too_large { "a smaller whole number" } else { "a whole number" };
+        Error::invalid("number", format!("{text:?}"), allowed)
+    })
 }
 
 /// Reads a switch.
@@ -272,6 +306,25 @@ mod tests {
         let rows: Vec<_> = settings.rows().unwrap().iter().map(|row| row.key).collect();
         let keys: Vec<_> = KEYS.iter().map(|key| key.name).collect();
         assert_eq!(rows, keys);
+    }
+
+    #[test]
+    fn a_variable_that_is_nearly_a_settings_is_noticed_and_a_strangers_is_not() {
+        let present = [
+            "REAM_DATABASE",
+            "REAM_CONFIG",
+            "REAM_DATABSE",
+            "REAM_MAX_BYTES",
+            "REAM_SERVICE_HOST",
+            "REAM_PORT_80_TCP",
+            "REAM_FULL",
+            "DATABASE",
+        ];
+        let near = |name: &str, meant: &str| (name.to_owned(), meant.to_owned());
+        assert_eq!(
+            mistyped_variables(present.map(Into::into)),
+            [near("REAM_DATABSE", "REAM_DATABASE"), near("REAM_MAX_BYTES", "REAM_CRAWL_MAX_BYTES")]
+        );
     }
 
     #[test]

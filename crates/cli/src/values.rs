@@ -1,5 +1,6 @@
 //! Values on the command line that several commands read: ids, pages, numbers in their ranges.
 
+use crate::settings::Parse;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ream::{Action, ChunkId, CrawlJobStatus, Cursor, Error, JobChunkStatus, JobId, PageRequest};
@@ -26,6 +27,11 @@ impl PageArgs {
         }
         PageRequest::new(self.limit.unwrap_or_else(|| PageRequest::DEFAULT_LIMIT.into()), self.cursor)
     }
+}
+
+/// The parser of a flag, from that of its setting; the flag has been named already when this is told.
+pub(crate) fn flag<T: 'static>(parse: Parse<T>) -> impl Fn(&str) -> Result<T, String> + Clone + 'static {
+    move |text| allowed(parse(text))
 }
 
 /// For the parser: what the library allows.

@@ -49,6 +49,8 @@ pub struct Ingested {
     pub has_captions: bool,
     /// The names of the files in the order in which they were read.
     pub source_files: Vec<String>,
+    /// What else a folder holds, as [`ListReader::passed_over`] names it.
+    pub passed_over: Vec<String>,
 }
 
 /// Reads the list once, a file or a folder of them, and writes its parts and [`REJECTS_FILE`] into `dir`, which
@@ -64,6 +66,7 @@ pub fn ingest(
 ) -> Result<Ingested> {
     let reader = ListReader::open(list, &options.list)?;
     let (kept_columns, source_files) = (reader.kept_columns().to_vec(), reader.source_files());
+    let passed_over = reader.passed_over().to_vec();
     let parts = PartsWriter::new(dir, options.chunk_size, &kept_columns)?;
     let rejects = Rejects::create(parts.unfinished_dir())?;
     // Parsing and packing take about as long as each other.
@@ -82,7 +85,7 @@ pub fn ingest(
     let Read { accepted, rejected, has_captions, sha256 } = read?;
     parts.finish()?;
     let has_captions = has_captions || options.list.caption_column.is_some();
-    Ok(Ingested { accepted, rejected, sha256, kept_columns, has_captions, source_files })
+    Ok(Ingested { accepted, rejected, sha256, kept_columns, has_captions, source_files, passed_over })
 }
 
 struct Read {

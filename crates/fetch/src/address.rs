@@ -2,6 +2,7 @@
 //! pointed at the machine's own network.
 
 pub use ipnet::IpNet;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Public addresses only, plus the networks that were allowed by name. Fails closed: IPv6 outside the global
@@ -55,6 +56,16 @@ impl AddressPolicy {
         }
         let why = if self.public { why_blocked(plain) } else { Some("not in an allowed network") };
         why.map_or(Ok(()), |why| Err(Blocked { address, why }))
+    }
+}
+
+impl fmt::Display for AddressPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let public = self.public.then(|| "public".to_owned());
+        let parts: Vec<String> =
+            public.into_iter().chain(self.allowed.iter().map(IpNet::to_string)).collect();
+        f.write_str(if parts.is_empty() { "none" } else { "" })?;
+        f.write_str(&parts.join(","))
     }
 }
 

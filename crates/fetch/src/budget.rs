@@ -3,7 +3,7 @@
 //! Callers use images in order and keep later ones while an earlier one is still being fetched. If the later ones
 //! could fill the budget, the earlier one would wait for them and they for it. Hence these rules:
 //!
-//! - *Bodies* of all fetches but the oldest fill at most half the budget. They are let in by age.
+//! - *Bodies* of all fetches but the oldest fill at most a quarter of the budget. They are let in by age.
 //! - The oldest fetch never waits for memory: it may overdraw by its one body. As fetches end, each becomes the
 //!   oldest in turn.
 //! - While any fetch waits for memory, the oldest also passes every queue whose places younger fetches may hold
@@ -11,7 +11,7 @@
 //! - *Work* (decoding) ends by itself and waits for nobody. It is let in, oldest first, while all memory in use stays
 //!   within the budget, or when no other work is running.
 //!
-//! So memory in use never exceeds the larger of the budget and half the budget plus one piece of work, plus one body.
+//! So memory in use never exceeds the larger of the budget and a quarter of it plus one piece of work, plus one body.
 
 mod state;
 #[cfg(test)]

@@ -132,7 +132,7 @@ impl Default for FetchConfig {
             host_backoff_cap: Duration::from_secs(300),
             give_up_after: 12,
             give_up_pause: Duration::from_secs(60),
-            memory_budget: 192 * MIB,
+            memory_budget: 144 * MIB,
             dns_cache: DnsCacheLimits::default(),
             extra_root_certificates: Vec::new(),
         }

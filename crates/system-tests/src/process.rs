@@ -10,8 +10,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// A command whose process the system ends when the thread that started it ends, so that an aborted test leaves
 /// nothing running. Its process id is that of the program itself.
 pub fn tethered(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]).arg(program).stdin(Stdio::null());
+    // What a shell starts in the background ignores SIGINT, and passes that on.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT");
+    command.args(["setpriv", "--pdeathsig", "KILL"]).arg(program).stdin(Stdio::null());
     command
 }
 

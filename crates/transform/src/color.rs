@@ -14,9 +14,9 @@
 //! | an animation, several pages | the first frame, on its canvas; the largest of an icon's images |
 //! | SVG, AVIF, HEIC, JPEG XL | never decoded: kept as they came |
 
+use crate::guard::caught;
 use crate::pixels::{Layout, Pixels};
 use moxcms::{ColorProfile, DataColorSpace, Layout as CmsLayout, ProfileText, TransformOptions};
-use std::panic::catch_unwind;
 
 /// Profiles of cameras and printers have up to some megabytes; those of photos on the web a few kilobytes.
 pub(crate) const MAX_PROFILE_BYTES: usize = 4 * 1024 * 1024;
@@ -27,7 +27,7 @@ pub(crate) fn to_srgb(pixels: &mut Pixels, icc: &[u8]) {
         return;
     }
     // A profile that breaks the converter is one that cannot be used.
-    let converted = catch_unwind(|| convert(pixels, icc)).ok().flatten();
+    let converted = caught(|| convert(pixels, icc)).flatten();
     if let Some(data) = converted {
         pixels.data = data;
     }

@@ -3,11 +3,11 @@
 mod block;
 
 use crate::decode::jpeg_header::JpegHeader;
+use crate::guard::caught;
 use crate::orient::Orientation;
 use exif::{Context, Exif, Field, In, Reader, Tag};
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::panic::catch_unwind;
 
 /// The longest JSON of [`exif_json`], in bytes.
 pub const MAX_EXIF_JSON_BYTES: usize = 64 * 1024;
@@ -25,7 +25,7 @@ const MAX_EXIF_BYTES: usize = 64 * 1024;
 /// as in img2dataset's column `exif`. `None` if there is none or it cannot be read. Fields in the order of their
 /// names, without previews and binary values, as many as fit in [`MAX_EXIF_JSON_BYTES`].
 pub fn exif_json(bytes: &[u8]) -> Option<String> {
-    let fields = catch_unwind(|| fields(bytes)).ok()??;
+    let fields = caught(|| fields(bytes))??;
     let mut kept = BTreeMap::new();
     let mut length_bytes = 2;
     for (name, value) in fields {

@@ -21,6 +21,7 @@ mod transform;
 mod work;
 
 pub use exif::{MAX_EXIF_JSON_BYTES, exif_json};
+pub use guard::catches_panics;
 pub use inspect::{Inspected, Refusal, inspect};
 pub use settings::{EncodeFormat, ResizeMode, TransformSettings};
 pub use sniff::{ImageFormat, ImageInfo, sniff};

@@ -1,6 +1,7 @@
 //! What is to be done to images, and which are left out.
 
 use crate::sniff::ImageFormat;
+use crate::work::largest_square;
 use ream_core::error::Validation;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -121,6 +122,9 @@ pub struct TransformSettings {
     pub max_work_bytes: u64,
 }
 
+/// In pixels; larger than what is served as an image.
+const MAX_IMAGE_SIZE: u32 = 16_384;
+
 impl Default for TransformSettings {
     fn default() -> Self {
         Self {
@@ -151,6 +155,18 @@ impl TransformSettings {
         self.encode_format.unwrap_or(EncodeFormat::Jpg)
     }
 
+    /// The largest [`TransformSettings::image_size`] that any image can be brought to, in pixels: modes that fill a
+    /// square need memory for all of it.
+    fn largest_image_size(&self) -> u32 {
+        let fills_square = match self.resize_mode {
+            ResizeMode::No | ResizeMode::KeepRatioLargest => false,
+            ResizeMode::Border | ResizeMode::KeepRatio | ResizeMode::CenterCrop => true,
+        };
+        let format = self.encode_as();
+        let most = MAX_IMAGE_SIZE.min(format.max_side());
+        if fills_square { largest_square(format, self.max_work_bytes).clamp(1, most) } else { most }
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -158,7 +174,8 @@ impl TransformSettings {
     pub fn validate(&self) -> ream_core::Result<()> {
         let mut faults = Validation::default();
         let size = self.image_size;
-        faults.check((1..=16_384).contains(&size), "image_size", size, "1 to 16384 pixels");
+        let largest = self.largest_image_size();
+        faults.check((1..=largest).contains(&size), "image_size", size, format!("1 to {largest} pixels"));
         let (quality, allowed) = (
             self.encode_quality,
             if self.encode_format == Some(EncodeFormat::Png) { 0..=9 } else { 1..=100 },

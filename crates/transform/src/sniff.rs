@@ -1,5 +1,6 @@
 //! Recognising images by their bytes; what a server calls them does not count.
 
+use crate::guard::caught;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -70,7 +71,7 @@ pub fn sniff(bytes: &[u8]) -> Option<ImageInfo> {
         return Some(ImageInfo { format, width: None, height: None });
     }
     // These are other people's parsers on hostile bytes: should one panic, the image is bad, not the worker.
-    let size = std::panic::catch_unwind(|| imagesize::blob_size(bytes)).ok()?.ok()?;
+    let size = caught(|| imagesize::blob_size(bytes))?.ok()?;
     let (width, height) = (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?);
     (width > 0 && height > 0).then_some(ImageInfo { format, width: Some(width), height: Some(height) })
 }

@@ -2,7 +2,7 @@
 
 use crate::decode::Probe;
 use crate::encode::encoder_bytes;
-use crate::plan::Plan;
+use crate::plan::{Fit, Plan};
 use crate::settings::EncodeFormat;
 
 /// Colour profiles, filters, buffers of encoders.
@@ -40,4 +40,20 @@ pub(crate) fn work_bytes(probe: &Probe, plan: Option<&Plan>, format: EncodeForma
     let encoding = held_bytes.max(result_bytes).saturating_add(encoder_bytes(format, area(result), samples));
     let most = probe.peak_bytes.max(scaling).max(turning).max(encoding);
     most.saturating_add(TABLES_BYTES)
+}
+
+/// The side, in pixels, of the largest square that a grey image of one pixel can be scaled to within so many bytes.
+pub(crate) fn largest_square(format: EncodeFormat, most_bytes: u64) -> u32 {
+    let pixel = Probe { size: (1, 1), peak_bytes: 0, decoded: (1, 1), pixels_bytes: 1, samples: 1 };
+    let fits = |side: u32| {
+        let plan = Plan { scaled: (side, side), fit: Fit::Whole };
+        work_bytes(&pixel, Some(&plan), format) <= most_bytes
+    };
+    // No format has longer sides.
+    let (mut fitting, mut too_large) = (0, 65_536);
+    while too_large - fitting > 1 {
+        let side = fitting + (too_large - fitting) / 2;
+        if fits(side) { fitting = side } else { too_large = side }
+    }
+    fitting
 }

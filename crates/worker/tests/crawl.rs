@@ -266,6 +266,23 @@ async fn one_lost_output_is_told_and_keeps_no_other_chunk_from_its_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn output_that_was_taken_away_later_makes_the_crawl_incomplete_and_is_no_shard_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(1000).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 50);
+    assert!(crawl(options(&list, &out)).await.unwrap().is_complete());
+    std::fs::remove_file(out.join(ledger_name(1))).unwrap();
+    let summary = crawl(options(&list, &out)).await.unwrap();
+    assert_eq!((summary.completed_chunks, summary.lost_chunks), (3, 1));
+    assert!(!summary.is_complete());
+    let written: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("dataset.json")).unwrap()).unwrap();
+    let shards: Vec<_> =
+        written["shards"].as_array().unwrap().iter().map(|s| s["chunk_index"].clone()).collect();
+    assert_eq!(shards, [0, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_chunk_that_was_left_processing_again_and_again_is_tried_last() {
     let folder = tempfile::tempdir().unwrap();
     let (site, out) = (site(1000).await, folder.path().join("out"));

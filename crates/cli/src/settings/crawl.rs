@@ -2,6 +2,7 @@
 
 use super::{Layers, Row, Setting, number, yes_or_no};
 use crate::failure::Result;
+use crate::values::flag;
 use ream::Error;
 use ream_fetch::FetchConfig;
 use ream_fetch::address::{AddressPolicy, IpNet};
@@ -15,34 +16,34 @@ use std::time::Duration;
 #[command(next_help_heading = "Fetching")]
 pub(crate) struct CrawlFlags {
     /// `files` (a folder per chunk), `webdataset` (a tar per chunk) or `parquet` [default: files]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = flag(OutputFormat::from_str))]
     pub(crate) format: Option<OutputFormat>,
     /// Names, keys, metadata and statistics as img2dataset writes them
     #[arg(long)]
     pub(crate) img2dataset_layout: bool,
     /// A network that may be fetched from although it is not public; several with commas
-    #[arg(long, value_name = "CIDR", value_parser = NetList::from_str)]
+    #[arg(long, value_name = "CIDR", value_parser = flag(NetList::from_str))]
     pub(crate) allow_net: Option<NetList>,
     /// Images fetched at the same time, 1 to 4096 [default: 64]
-    #[arg(long, value_name = "COUNT", value_parser = images_in_flight)]
+    #[arg(long, value_name = "COUNT", value_parser = flag(images_in_flight))]
     pub(crate) images_in_flight: Option<usize>,
     /// Images fetched at the same time from one host, 1 to 256 [default: 8]
-    #[arg(long, value_name = "COUNT", value_parser = max_per_host)]
+    #[arg(long, value_name = "COUNT", value_parser = flag(max_per_host))]
     pub(crate) max_per_host: Option<usize>,
     /// Images a second from one host, 0.001 to 10000 [default: no limit]
-    #[arg(long, value_name = "RATE", value_parser = host_rate)]
+    #[arg(long, value_name = "RATE", value_parser = flag(host_rate))]
     pub(crate) host_rate: Option<f64>,
     /// The most chunks worked on at the same time, 1 to 64 [default: 32]
-    #[arg(long, value_name = "COUNT", value_parser = chunks_in_flight)]
+    #[arg(long, value_name = "COUNT", value_parser = flag(chunks_in_flight))]
     pub(crate) chunks_in_flight: Option<u32>,
     /// The longest time for one try at one image, in seconds, 1 to 3600 [default: 60]
-    #[arg(long, value_name = "SECONDS", value_parser = timeout_s)]
+    #[arg(long, value_name = "SECONDS", value_parser = flag(timeout_s))]
     pub(crate) timeout_s: Option<u64>,
-    /// The largest file, in bytes, 1 to 201326592 (192 MiB) [default: 20971520]
-    #[arg(long, value_name = "BYTES", value_parser = max_bytes)]
+    /// The largest file, in bytes, 1 to 150994944 (144 MiB) [default: 20971520]
+    #[arg(long, value_name = "BYTES", value_parser = flag(max_bytes))]
     pub(crate) max_bytes: Option<u64>,
     /// What the crawler calls itself; should name a page that explains it
-    #[arg(long, value_name = "TEXT", value_parser = user_agent)]
+    #[arg(long, value_name = "TEXT", value_parser = flag(user_agent))]
     pub(crate) user_agent: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Layers, Row, Setting, Source, number, whole, yes_or_no};
 use crate::failure::{Failure, Result};
+use crate::values::flag;
 use ream_transform::{EncodeFormat, ResizeMode, TransformSettings};
 use std::str::FromStr;
 
@@ -10,37 +11,37 @@ use std::str::FromStr;
 #[command(next_help_heading = "Images")]
 pub(crate) struct ImageFlags {
     /// `no`, `border`, `keep_ratio`, `keep_ratio_largest` or `center_crop` [default: no]
-    #[arg(long, value_name = "MODE", value_parser = ResizeMode::from_str)]
+    #[arg(long, value_name = "MODE", value_parser = flag(ResizeMode::from_str))]
     pub(crate) resize_mode: Option<ResizeMode>,
     /// The side that images are resized to, in pixels [default: 256]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u32>))]
     pub(crate) image_size: Option<u32>,
     /// Resize only images larger than that
     #[arg(long)]
     pub(crate) only_if_bigger: bool,
     /// Encode images as `jpg`, `png` or `webp` [default: as they came; jpg where they are resized]
-    #[arg(long, value_name = "FORMAT", value_parser = EncodeFormat::from_str)]
+    #[arg(long, value_name = "FORMAT", value_parser = flag(EncodeFormat::from_str))]
     pub(crate) encode_format: Option<EncodeFormat>,
     /// jpg and webp: 1 to 100; png: how hard to compress, 0 to 9 [default: 95; 6 for png]
-    #[arg(long, value_name = "QUALITY")]
+    #[arg(long, value_name = "QUALITY", value_parser = flag(whole::<u8>))]
     pub(crate) encode_quality: Option<u8>,
     /// Keep the bytes of an image that needs no resizing and has the format already
     #[arg(long)]
     pub(crate) skip_reencode: bool,
     /// Leave out images with a shorter side below this, in pixels [default: 0]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u32>))]
     pub(crate) min_image_size: Option<u32>,
     /// Leave out images of more pixels than this [default: none]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u64>))]
     pub(crate) max_image_area: Option<u64>,
     /// Leave out images whose longer side is more than this many times the shorter [default: none]
-    #[arg(long, value_name = "RATIO")]
+    #[arg(long, value_name = "RATIO", value_parser = flag(ratio))]
     pub(crate) max_aspect_ratio: Option<f64>,
     /// Refuse images of more pixels as too large [default: 50000000]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u64>))]
     pub(crate) max_pixels: Option<u64>,
     /// Refuse images with a longer side as too large, in pixels [default: 16384]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u32>))]
     pub(crate) max_side: Option<u32>,
 }
 
@@ -113,7 +114,7 @@ impl ImageSettings {
             max_aspect_ratio: layers.pick(
                 "images.max_aspect_ratio",
                 f.max_aspect_ratio.map(Some),
-                |text| number(text, "a number").map(Some),
+                |text| ratio(text).map(Some),
                 d.max_aspect_ratio,
             )?,
             max_pixels: layers.pick("images.max_pixels", f.max_pixels, whole, d.max_pixels)?,
@@ -188,6 +189,10 @@ impl ImageSettings {
             self.max_side.row(self.max_side.value),
         ]
     }
+}
+
+fn ratio(text: &str) -> ream::Result<f64> {
+    number(text, "a number, 1 or more")
 }
 
 fn or_word(value: Option<impl std::fmt::Display>, word: &str) -> String {

@@ -2,6 +2,7 @@
 
 use super::{Layers, Row, Setting, whole};
 use crate::failure::{Failure, Result};
+use crate::values::flag;
 use ream::{Policy, PolicyFields, RobotsPolicy};
 use std::str::FromStr as _;
 
@@ -10,31 +11,31 @@ use std::str::FromStr as _;
 #[command(next_help_heading = "Policy")]
 pub(crate) struct PolicyFlags {
     /// How often a worker should report, in seconds [default: 5]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = flag(whole::<u32>))]
     pub(crate) heartbeat_s: Option<u32>,
     /// How long a chunk is held without a heartbeat, in seconds [default: 15]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = flag(whole::<u32>))]
     pub(crate) lease_s: Option<u32>,
     /// How long one attempt at a chunk may take, in seconds [default: 3600]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = flag(whole::<u32>))]
     pub(crate) chunk_timeout_s: Option<u32>,
     /// After how many seconds the job is cancelled if it has not ended [default: never]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = flag(whole::<u32>))]
     pub(crate) deadline_s: Option<u32>,
     /// How often a failed chunk is put back without asking anybody [default: 3]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = flag(whole::<u32>))]
     pub(crate) max_retries: Option<u32>,
     /// The wait before the first retry, in seconds; each further one is four times as long [default: 30]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = flag(whole::<u32>))]
     pub(crate) backoff_s: Option<u32>,
     /// The longest wait before a retry, in seconds [default: 3600]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = flag(whole::<u32>))]
     pub(crate) backoff_max_s: Option<u32>,
     /// How long a dispatched chunk is left to its Celery task, in seconds [default: 600]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = flag(whole::<u32>))]
     pub(crate) redispatch_after_s: Option<u32>,
     /// Whether sites may refuse: respect or ignore robots.txt and X-Robots-Tag [default: respect]
-    #[arg(long, value_name = "POLICY", value_parser = RobotsPolicy::from_str)]
+    #[arg(long, value_name = "POLICY", value_parser = flag(RobotsPolicy::from_str))]
     pub(crate) robots: Option<RobotsPolicy>,
 }
 

@@ -21,6 +21,10 @@ fn lists_and_settings_of_no_use() {
         &["crawl", "words.txt", "--out", "o", "--image-size", "64"],
         &["crawl", "words.txt", "--out", "o", "--encode-quality", "50"],
         &["crawl", "words.txt", "--out", "o", "--resize-mode", "stretch"],
+        &["crawl", "words.txt", "--out", "o", "--resize-mode", "border", "--image-size", "16384"],
+        &["crawl", "words.txt", "--out", "o", "--image-size", "big"],
+        &["crawl", "words.txt", "--out", "o", "--encode-quality", "300"],
+        &["crawl", "words.txt", "--json"],
         &["crawl", "pets.csv", "--out", "o", "--url-col", "link", "--keep-cols", "licence"],
         &["crawl", ".", "--out", "."],
         &["failed", "."],
@@ -55,6 +59,18 @@ fn what_must_not_be_fetched_is_told_by_class_and_nothing_is_dialled() {
     s.ream(&["crawl", "list.txt", "--out", "photos"]);
     assert!(!exists(&s, "photos/_ream"));
     s.matches("crawl_refused");
+}
+
+#[test]
+fn what_a_folder_holds_besides_lists_and_output_that_is_gone_is_told() {
+    let mut s = Session::new();
+    std::fs::create_dir_all(s.path().join("lists/more.txt")).unwrap();
+    s.file("lists/a.txt", "http://10.0.0.1/a.jpg\n");
+    s.file("lists/notes.md", "not a list");
+    s.ream(&["crawl", "lists", "--out", "o"]);
+    std::fs::remove_file(s.path().join("o/00000.ledger.parquet")).unwrap();
+    s.ream(&["crawl", "lists", "--out", "o"]);
+    s.matches("crawl_left_out");
 }
 
 #[test]

@@ -80,6 +80,12 @@ impl ListReader {
         self.source.files.iter().map(|file| file.name.clone()).collect()
     }
 
+    /// What else is in a folder, by name, sorted, and takes no part. Hidden entries and those that begin with `_` are
+    /// not named.
+    pub fn passed_over(&self) -> &[String] {
+        &self.source.passed_over
+    }
+
     /// How much was read, in bytes as they lie on disk. Where the list is read line by line, this may be ahead of
     /// the rows by a buffer.
     pub fn bytes_read(&self) -> u64 {

@@ -23,6 +23,8 @@ pub(super) struct ListSource {
     /// When the folder itself was last changed; 0 for a single file.
     pub(super) folder_modified_ms: u64,
     pub(super) is_folder: bool,
+    /// What else is in the folder, by name: no lists by their extensions, no files, or links that lead nowhere.
+    pub(super) passed_over: Vec<String>,
 }
 
 impl ListSource {
@@ -38,7 +40,7 @@ impl ListSource {
         }
         let detected = Detected::of(path)?;
         let file = ListFile::new(path, detected, &metadata);
-        Ok(Self { files: vec![file], folder_modified_ms: 0, is_folder: false })
+        Ok(Self { files: vec![file], folder_modified_ms: 0, is_folder: false, passed_over: Vec::new() })
     }
 
     fn find_in(folder: &Path, folder_modified_ms: u64) -> Result<Self> {
@@ -57,8 +59,8 @@ impl ListSource {
                 _ => others.push(name.to_string_lossy().into_owned()),
             }
         }
+        others.sort();
         if files.is_empty() {
-            others.sort();
             let found = if others.is_empty() {
                 "is an empty folder".to_owned()
             } else {
@@ -70,7 +72,7 @@ impl ListSource {
             let bytes = |file: &'_ ListFile| file.path.as_os_str().as_encoded_bytes().to_vec();
             bytes(a).cmp(&bytes(b))
         });
-        Ok(Self { files, folder_modified_ms, is_folder: true })
+        Ok(Self { files, folder_modified_ms, is_folder: true, passed_over: others })
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -74,7 +74,7 @@ impl State {
     }
 
     pub(super) fn is_short(&self, number: u64) -> bool {
-        self.oldest() != Some(number) && self.body_bytes > self.limit_bytes / 4
+        self.oldest() != Some(number) && self.body_bytes > self.bodies_limit_bytes() / 2
     }
 
     pub(super) fn shrink(&mut self, number: u64, bytes: u64) {
@@ -124,6 +124,11 @@ impl State {
         self.body_bytes + self.work_bytes
     }
 
+    /// What bodies may fill. The less, the more is left for work, which cannot go to disk.
+    const fn bodies_limit_bytes(&self) -> u64 {
+        self.limit_bytes / 4
+    }
+
     fn oldest(&self) -> Option<u64> {
         self.open.keys().next().copied()
     }
@@ -132,10 +137,10 @@ impl State {
     fn settle(&mut self) {
         while let Some(number) = self.waiting.first().copied() {
             let oldest = self.oldest() == Some(number);
+            let most_bytes = self.bodies_limit_bytes();
             let Some(fetch) = self.open.get_mut(&number) else { break };
             let bodies = self.body_bytes.saturating_add(fetch.wanted_bytes);
-            let fits =
-                bodies <= self.limit_bytes / 2 && bodies.saturating_add(self.work_bytes) <= self.limit_bytes;
+            let fits = bodies <= most_bytes && bodies.saturating_add(self.work_bytes) <= self.limit_bytes;
             if !fits && !oldest {
                 break;
             }

@@ -2,8 +2,8 @@ use super::*;
 use futures::FutureExt as _;
 
 #[test]
-fn bodies_of_all_but_the_oldest_share_half_the_budget() {
-    let budget = Budget::new(200);
+fn bodies_of_all_but_the_oldest_share_a_quarter_of_the_budget() {
+    let budget = Budget::new(400);
     let _oldest = budget.join();
     let (mut a, mut b, mut c) = (budget.join(), budget.join(), budget.join());
     a.reserve(40).now_or_never().unwrap();
@@ -17,7 +17,7 @@ fn bodies_of_all_but_the_oldest_share_half_the_budget() {
 
 #[test]
 fn the_oldest_never_waits_for_the_younger() {
-    let budget = Budget::new(200);
+    let budget = Budget::new(400);
     let (mut oldest, mut second, mut third) = (budget.join(), budget.join(), budget.join());
     third.reserve(100).now_or_never().unwrap();
     assert!(second.reserve(500).now_or_never().is_none());
@@ -28,7 +28,7 @@ fn the_oldest_never_waits_for_the_younger() {
 
 #[test]
 fn memory_goes_to_the_older_first() {
-    let budget = Budget::new(200);
+    let budget = Budget::new(400);
     let mut holder = budget.join();
     holder.reserve(100).now_or_never().unwrap();
     let (mut older, mut younger) = (budget.join(), budget.join());
@@ -44,7 +44,7 @@ fn memory_goes_to_the_older_first() {
 
 #[tokio::test]
 async fn a_waiter_wakes_when_it_becomes_the_oldest() {
-    let budget = Budget::new(20);
+    let budget = Budget::new(40);
     let (oldest, mut second, mut third) = (budget.join(), budget.join(), budget.join());
     third.reserve(10).await;
     let mut waiting = std::pin::pin!(second.reserve(10));
@@ -55,7 +55,7 @@ async fn a_waiter_wakes_when_it_becomes_the_oldest() {
 
 #[tokio::test]
 async fn the_oldest_passes_queues_only_while_others_wait_for_memory() {
-    let budget = Budget::new(20);
+    let budget = Budget::new(40);
     let (oldest, mut second, mut third) = (budget.join(), budget.join(), budget.join());
     second.reserve(10).await;
     let mut passing = Box::pin(oldest.must_pass());
@@ -76,15 +76,15 @@ async fn the_oldest_passes_queues_only_while_others_wait_for_memory() {
 
 #[test]
 fn a_wait_given_up_leaves_nothing_behind() {
-    let budget = Budget::new(20);
+    let budget = Budget::new(40);
     let (_oldest, mut second, mut third) = (budget.join(), budget.join(), budget.join());
     second.reserve(10).now_or_never().unwrap();
     assert!(third.reserve(10).now_or_never().is_none());
-    let held = second.work(15).now_or_never().unwrap();
-    assert!(third.work(15).now_or_never().is_none());
+    let held = second.work(25).now_or_never().unwrap();
+    assert!(third.work(25).now_or_never().is_none());
     drop((second, held));
     assert_eq!(budget.used_bytes(), 0);
-    assert!(third.work(20).now_or_never().is_some());
+    assert!(third.work(40).now_or_never().is_some());
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn bodies_wait_while_work_needs_the_rest() {
     let budget = Budget::new(100);
     let (oldest, mut second) = (budget.join(), budget.join());
     let work = oldest.work(80).now_or_never().unwrap();
-    let mut waiting = Box::pin(second.reserve(30));
+    let mut waiting = Box::pin(second.reserve(25));
     assert!(waiting.as_mut().now_or_never().is_none());
     drop(work);
     waiting.now_or_never().unwrap();

@@ -43,7 +43,7 @@ fn fetches() -> impl Strategy<Value = Vec<Fetch>> {
 
 /// The bound that the budget promises, for bodies of at most 14 bytes and work of at most 11.
 fn assert_bounded(budget: &Budget, limit_bytes: u64) {
-    assert!(budget.used_bytes() <= limit_bytes.max(limit_bytes / 2 + 11) + 14);
+    assert!(budget.used_bytes() <= limit_bytes.max(limit_bytes / 4 + 11) + 14);
 }
 
 async fn fetch(

@@ -46,3 +46,33 @@ fn settings_out_of_range_are_named_all_at_once() {
         assert_eq!(settings.validate().is_ok(), is_right, "{format:?} {quality}");
     }
 }
+
+#[test]
+fn a_square_that_no_image_could_be_brought_to_is_refused_with_the_largest_that_fits() {
+    for format in EncodeFormat::ALL {
+        let quality = if *format == EncodeFormat::Png { 6 } else { 95 };
+        for (mode, fills_square) in [
+            (ResizeMode::Border, true),
+            (ResizeMode::CenterCrop, true),
+            (ResizeMode::KeepRatio, true),
+            (ResizeMode::KeepRatioLargest, false),
+        ] {
+            let of = |image_size| TransformSettings {
+                resize_mode: mode,
+                encode_format: Some(*format),
+                encode_quality: quality,
+                image_size,
+                ..Default::default()
+            };
+            let largest = of(1).largest_image_size();
+            assert_eq!(
+                largest < MAX_IMAGE_SIZE.min(format.max_side()),
+                fills_square,
+                "{mode} {format}: {largest}"
+            );
+            assert!(of(largest).validate().is_ok(), "{mode} {format}");
+            let error = of(largest + 1).validate().unwrap_err().to_string();
+            assert!(error.contains(&format!("allowed is 1 to {largest} pixels")), "{error}");
+        }
+    }
+}

@@ -29,11 +29,12 @@ pub async fn prepare(
     progress: impl FnMut(u64, u64) + Send + 'static,
 ) -> Result<CrawlSession, CrawlError> {
     let opened = tokio::task::spawn_blocking(move || open(options, progress)).await;
-    let (options, folder, record, repository) = opened.map_err(|error| CrawlError::Io {
-        action: "finish preparing",
-        path: Path::new("the crawl").to_owned(),
-        source: std::io::Error::other(error),
-    })??;
+    let Opened { options, folder, record, passed_over, repository } =
+        opened.map_err(|error| CrawlError::Io {
+            action: "finish preparing",
+            path: Path::new("the crawl").to_owned(),
+            source: std::io::Error::other(error),
+        })??;
     let task_id = incarnation()?;
     let jobs = CrawlJobService::new(repository.clone()).acting_as(Actor::from(&task_id));
     let service = JobChunkingService::new(repository.clone()).acting_as(Actor::from(&task_id));
@@ -53,27 +54,34 @@ pub async fn prepare(
         job_id: job.id,
         resumed,
         rejected_rows: record.rejected,
+        passed_over,
         has_captions: record.has_captions,
         tally: Tally::default(),
     })
 }
 
-type Opened = (CrawlOptions, CrawlFolder, CrawlRecord, Arc<dyn JobChunkRepository>);
+struct Opened {
+    options: CrawlOptions,
+    folder: CrawlFolder,
+    record: CrawlRecord,
+    passed_over: Vec<String>,
+    repository: Arc<dyn JobChunkRepository>,
+}
 
 fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened, CrawlError> {
     // Looked at before anything is made, so that a mistyped name leaves no folder behind.
     let found = list_fingerprint(&options.list).map_err(|error| no_list(&options.list, error))?;
     check_apart(&options)?;
     let folder = CrawlFolder::open(&options.out)?;
-    let record = match folder.record()? {
+    let (record, passed_over) = match folder.record()? {
         Some(record) => {
             check_same(&folder, &record, &options, found)?;
-            record
+            (record, Vec::new())
         }
         None => take_in(&folder, &options, found, progress)?,
     };
     let repository = DatabaseUrl::Sqlite(folder.database()).open(true)?;
-    Ok((options, folder, record, repository))
+    Ok(Opened { options, folder, record, passed_over, repository })
 }
 
 /// The job's word on robots.txt, and no image may wait so long that its chunk's time is over.
@@ -106,13 +114,13 @@ fn check_apart(options: &CrawlOptions) -> Result<(), CrawlError> {
     }
 }
 
-/// Takes the list into a folder without a crawl. What fails leaves the folder as it was.
+/// Takes the list into a folder without a crawl, and says what it passed over. What fails leaves the folder as it was.
 fn take_in(
     folder: &CrawlFolder,
     options: &CrawlOptions,
     found: ListFingerprint,
     progress: impl FnMut(u64, u64),
-) -> Result<CrawlRecord, CrawlError> {
+) -> Result<(CrawlRecord, Vec<String>), CrawlError> {
     if folder.database().exists() {
         return Err(CrawlError::Damaged {
             path: folder.root().to_owned(),
@@ -137,7 +145,7 @@ fn take_in(
         recipe: Recipe::of(options),
     };
     folder.write_record(&record)?;
-    Ok(record)
+    Ok((record, ingested.passed_over))
 }
 
 fn check_same(

@@ -50,6 +50,27 @@ impl Recipe {
     }
 }
 
+/// What may differ between the runs of one crawl; by name, as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(super) struct RunSettings(BTreeMap<&'static str, String>);
+
+impl RunSettings {
+    pub(super) fn of(options: &CrawlOptions) -> Self {
+        let fetch = &options.fetch;
+        Self(BTreeMap::from([
+            ("ream version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("user agent", fetch.user_agent.clone()),
+            ("allowed networks", fetch.addresses.to_string()),
+            ("maximum bytes of a file", fetch.max_bytes.to_string()),
+            ("maximum seconds of a try", fetch.total_timeout.as_secs_f64().to_string()),
+            ("images in flight", fetch.max_in_flight.to_string()),
+            ("images in flight from one host", fetch.max_per_host.to_string()),
+            ("images a second from one host", or_none(fetch.max_rate_per_host)),
+        ]))
+    }
+}
+
 fn or_none(value: Option<impl Display>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }

@@ -3,8 +3,7 @@
 use super::error::CrawlError;
 use super::folder::CrawlFolder;
 use super::options::CrawlOptions;
-use super::recipe::Recipe;
-use super::summary::{CrawlSummary, Found, RunRates};
+use super::summary::{CrawlSummary, DatasetSettings, Found, RunRates};
 use crate::chunk::{ImageChunks, publish_chunk};
 use crate::claim::{Worker, WorkerConfig, WorkerEnd};
 use crate::image::ImagePipeline;
@@ -46,6 +45,7 @@ pub struct CrawlSession {
     pub(super) job_id: JobId,
     pub(super) resumed: Option<Resumed>,
     pub(super) rejected_rows: u64,
+    pub(super) passed_over: Vec<String>,
     pub(super) has_captions: bool,
     pub(super) tally: Tally,
 }
@@ -59,6 +59,11 @@ impl CrawlSession {
     /// Rows of the list that take no part.
     pub const fn rejected_rows(&self) -> u64 {
         self.rejected_rows
+    }
+
+    /// What the list's folder holds besides lists, by name, if this process took it in.
+    pub fn passed_over(&self) -> &[String] {
+        &self.passed_over
     }
 
     /// The dataset's folder.
@@ -147,12 +152,11 @@ impl CrawlSession {
             ended,
             run: RunRates::new(started.elapsed(), &self.tally.snapshot()),
             hosts: self.hosts(),
-            recipe: Recipe::of(&self.options),
-            user_agent: self.options.fetch.user_agent.clone(),
+            settings: DatasetSettings::of(&self.options),
         };
-        let summary = CrawlSummary::read(&self.service, self.job_id, found).await?;
-        let path = self.folder.root().join(self.options.layout.summary_name());
-        summary.write(&self.service, self.job_id, &path).await?;
+        let (root, name) = (self.folder.root(), self.options.layout.summary_name());
+        let summary = CrawlSummary::read(&self.service, self.job_id, root, found).await?;
+        summary.write(&self.service, self.job_id, root, &name).await?;
         Ok(summary)
     }
 

@@ -1,7 +1,8 @@
 //! What came of a crawl, from what the chunks reported.
 
 use super::error::CrawlError;
-use super::recipe::Recipe;
+use super::options::CrawlOptions;
+use super::recipe::{Recipe, RunSettings};
 use crate::claim::WorkerEnd;
 use crate::tally::TallySnapshot;
 use futures::TryStreamExt;
@@ -24,8 +25,7 @@ pub(super) struct Found {
     pub(super) ended: WorkerEnd,
     pub(super) run: RunRates,
     pub(super) hosts: HostReports,
-    pub(super) recipe: Recipe,
-    pub(super) user_agent: String,
+    pub(super) settings: DatasetSettings,
 }
 
 /// How fast the last run was.
@@ -78,6 +78,8 @@ pub struct CrawlSummary {
     pub completed_chunks: u64,
     /// Of these, chunks whose output could not be given its final names.
     pub unpublished_chunks: u64,
+    /// Of these, chunks with files that are not there any more; `shards` does not name them.
+    pub lost_chunks: u64,
     /// Chunks that failed.
     pub failed_chunks: u64,
     /// The first failed chunks with their errors.
@@ -91,18 +93,19 @@ pub struct CrawlSummary {
     pub settings: DatasetSettings,
 }
 
-/// What shaped the dataset.
+/// What shaped the dataset: settings by name, as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DatasetSettings {
-    /// Settings that hold for the whole dataset, by name.
     #[serde(flatten)]
     recipe: Recipe,
-    /// What the crawler called itself in the last run.
-    #[serde(rename = "user agent")]
-    user_agent: String,
-    /// The version that did the last run.
-    #[serde(rename = "ream version")]
-    version: &'static str,
+    #[serde(flatten)]
+    run: RunSettings,
+}
+
+impl DatasetSettings {
+    pub(super) fn of(options: &CrawlOptions) -> Self {
+        Self { recipe: Recipe::of(options), run: RunSettings::of(options) }
+    }
 }
 
 /// A chunk that could not be worked on.
@@ -118,6 +121,7 @@ impl CrawlSummary {
     pub(super) async fn read(
         service: &JobChunkingService,
         job_id: JobId,
+        root: &Path,
         found: Found,
     ) -> Result<Self, CrawlError> {
         let (job, _) = service.repository().glance_at_job(job_id).await?;
@@ -132,18 +136,20 @@ impl CrawlSummary {
             total_chunks: job.counters.total_chunks.unsigned_abs(),
             completed_chunks: job.counters.completed_chunks.unsigned_abs(),
             unpublished_chunks: found.unpublished_chunks,
+            lost_chunks: 0,
             failed_chunks: job.counters.failed_chunks.unsigned_abs(),
             failures: Vec::new(),
             run: found.run,
             hosts: found.hosts,
-            settings: DatasetSettings {
-                recipe: found.recipe,
-                user_agent: found.user_agent,
-                version: env!("CARGO_PKG_VERSION"),
-            },
+            settings: found.settings,
         };
         let mut chunks = std::pin::pin!(service.get_chunks_for_job(job_id).await?.stream());
         while let Some(chunk) = chunks.try_next().await? {
+            if let Some(shard) = shard(&chunk)
+                && !is_there(root, &shard).await
+            {
+                summary.lost_chunks += 1;
+            }
             if chunk.status() == JobChunkStatus::Failed && summary.failures.len() < MAX_NAMED_FAILURES {
                 let error = chunk.error_message.unwrap_or_else(|| "no reason given".to_owned());
                 summary.failures.push(FailedChunk { chunk_index: chunk.chunk_index, error });
@@ -163,27 +169,40 @@ impl CrawlSummary {
         self.images_failed.values().sum()
     }
 
-    /// Whether every chunk is completed and its output published.
+    /// Whether every chunk is completed and its output published and there.
     pub fn is_complete(&self) -> bool {
-        self.status == CrawlJobStatus::Completed && self.unpublished_chunks == 0
+        self.status == CrawlJobStatus::Completed && self.unpublished_chunks == 0 && self.lost_chunks == 0
     }
 
-    /// Writes the summary file: this, and every published chunk.
+    /// Writes the summary file: this, and every published chunk that is still there.
     pub(super) async fn write(
         &self,
         service: &JobChunkingService,
         job_id: JobId,
-        path: &Path,
+        root: &Path,
+        name: &str,
     ) -> Result<(), CrawlError> {
-        let mut writer = SummaryWriter::create(path, self)?;
+        let mut writer = SummaryWriter::create(&root.join(name), self)?;
         let mut chunks = std::pin::pin!(service.get_chunks_for_job(job_id).await?.stream());
         while let Some(chunk) = chunks.try_next().await? {
-            if let Some(shard) = shard(&chunk) {
+            if let Some(shard) = shard(&chunk)
+                && is_there(root, &shard).await
+            {
                 writer.push(&shard)?;
             }
         }
         Ok(writer.finish()?)
     }
+}
+
+/// Whether nobody has taken the output away.
+async fn is_there(root: &Path, shard: &Shard) -> bool {
+    for file in &shard.files {
+        if !tokio::fs::try_exists(root.join(file)).await.unwrap_or(false) {
+            return false;
+        }
+    }
+    true
 }
 
 fn shard(chunk: &JobChunk) -> Option<Shard> {

@@ -10,13 +10,17 @@ use std::time::{Duration, Instant};
 /// How often the progress bar looks.
 pub(super) const TICK: Duration = Duration::from_millis(200);
 
-/// The bar over a crawl's chunks.
+/// How often a line tells of the progress where no bar can be seen.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// The bar over a crawl's chunks, or lines from time to time where standard error is no terminal.
 pub(super) struct Display<'a> {
     session: &'a CrawlSession,
     out: &'a Output,
     bar: ProgressBar,
     watcher: Watcher,
     started: Instant,
+    last_line: Instant,
 }
 
 impl<'a> Display<'a> {
@@ -24,7 +28,8 @@ impl<'a> Display<'a> {
         let progress = session.progress().await?;
         let bar = out.bar(progress.total_chunks.unsigned_abs());
         bar.set_position(progress.completed_chunks.unsigned_abs());
-        Ok(Self { session, out, bar, watcher: Watcher::default(), started: Instant::now() })
+        let now = Instant::now();
+        Ok(Self { session, out, bar, watcher: Watcher::default(), started: now, last_line: now })
     }
 
     pub(super) fn say(&self, words: &str) {
@@ -50,6 +55,11 @@ impl<'a> Display<'a> {
         }
         for (class, count) in &tally.failed {
             message.push_str(&format!("  {class} {count}"));
+        }
+        if self.bar.is_hidden() && !self.out.is_json() && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let chunks = format!("{}/{} chunks", progress.completed_chunks, progress.total_chunks);
+            self.out.note(format_args!("{chunks}  {message}"));
         }
         self.bar.set_position(progress.completed_chunks.unsigned_abs());
         self.bar.set_message(message);

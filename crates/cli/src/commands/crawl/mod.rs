@@ -23,6 +23,9 @@ pub(crate) use report::tell;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
+/// Entries of the list's folder that are named when they are left out.
+const NAMED_ENTRIES: usize = 5;
+
 /// Crawl a list of image URLs into a folder
 ///
 /// The folder holds everything, the state included: the same command again goes on where the last one ended, however
@@ -54,7 +57,7 @@ pub(crate) struct CrawlArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) sha256_col: Option<String>,
     /// Whether sites may refuse: respect or ignore robots.txt and X-Robots-Tag [default: respect]
-    #[arg(long, value_name = "POLICY", value_parser = RobotsPolicy::from_str)]
+    #[arg(long, value_name = "POLICY", value_parser = crate::values::flag(RobotsPolicy::from_str))]
     pub(crate) robots: Option<RobotsPolicy>,
     /// Images per chunk [default: 500]
     #[arg(long, value_name = "IMAGES", value_parser = crate::values::chunk_size)]
@@ -162,6 +165,17 @@ async fn take_in(options: CrawlOptions, out: &Output) -> Result<CrawlSession> {
 }
 
 fn greet(session: &CrawlSession, out: &Output) {
+    let passed_over = session.passed_over();
+    if !passed_over.is_empty() {
+        let named: Vec<String> = passed_over
+            .iter()
+            .take(NAMED_ENTRIES)
+            .map(|name| format!("`{}`", text::printable(name)))
+            .collect();
+        let more = passed_over.len().saturating_sub(NAMED_ENTRIES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        out.warning(format_args!("not lists, and left out: {}{more}", named.join(", ")));
+    }
     if session.rejected_rows() > 0 {
         let rejects = session.root().join(STATE_DIR).join("list/rejects.jsonl");
         out.warning(format_args!(

@@ -37,6 +37,10 @@ pub(crate) fn tell(summary: &CrawlSummary, folder: &Path, out: &Output) -> Resul
         let told = text::count(summary.unpublished_chunks, "completed chunk");
         lines.push(("unpublished", format!("the output of {told} is lost or cannot be moved, see above")));
     }
+    if summary.lost_chunks > 0 {
+        let told = text::count(summary.lost_chunks, "completed chunk");
+        lines.push(("lost", format!("the files of {told} are not there any more")));
+    }
     for failure in &summary.failures {
         lines.push(("failed chunk", format!("{}: {}", failure.chunk_index, text::printable(&failure.error))));
     }
@@ -103,6 +107,9 @@ fn hints(summary: &CrawlSummary, folder: &Path, out: &Output) {
         } else {
             out.hint(format_args!("`ream failed {folder}` lists what failed, and why"));
         }
+    }
+    if summary.lost_chunks > 0 {
+        out.hint("what is completed is not fetched again: crawl the list into another folder");
     }
     if summary.failed_chunks > 0 && !summary.stopped {
         out.hint("the same command tries failed chunks again");

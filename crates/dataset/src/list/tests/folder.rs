@@ -25,6 +25,7 @@ fn the_files_of_a_folder_are_read_in_the_order_of_their_bytes() {
     std::fs::create_dir(tmp.path().join("sub.txt")).unwrap();
     let mut reader = ListReader::open(tmp.path(), &ListOptions::default()).unwrap();
     assert_eq!(reader.source_files(), ["B.jsonl", "a.txt.gz", "b.csv", "c.txt", "\u{e9}.tsv.zst"]);
+    assert_eq!(reader.passed_over(), ["README.md", "sub.txt"]);
     let items: Vec<ListItem> = reader.by_ref().map(|item| item.unwrap()).collect();
     let named: Vec<String> = items
         .iter()
