@@ -63,13 +63,13 @@ impl<'a> Context<'a> {
     fn missing_file(&self) -> Option<&Path> {
         match &self.settings.database.url.value {
             DatabaseUrl::Sqlite(path) if !path.exists() => Some(path),
-            DatabaseUrl::Sqlite(_) => None,
+            DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => None,
         }
     }
 
     async fn open_file(&self, create: bool) -> Result<Session> {
         let url = self.settings.database.url.value.clone();
-        let repository = blocking(move || url.open(create)).await??;
+        let repository = url.open(create).await?;
         let actor = actor();
         Ok(Session {
             jobs: CrawlJobService::new(repository.clone()).acting_as(actor.clone()),

@@ -65,14 +65,3 @@ pub fn counts(chunk: &JobChunk) -> Counters {
     }
     counters
 }
-
-pub(crate) const fn difference(after: Counters, before: Counters) -> Counters {
-    after.plus(Counters {
-        total_chunks: -before.total_chunks,
-        active_chunks: -before.active_chunks,
-        completed_chunks: -before.completed_chunks,
-        failed_chunks: -before.failed_chunks,
-        awaiting_retry_chunks: -before.awaiting_retry_chunks,
-        completed_images: -before.completed_images,
-    })
-}

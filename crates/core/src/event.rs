@@ -60,3 +60,10 @@ pub enum Event {
     /// Any status: another place in the queue.
     SetPriority(Priority),
 }
+
+impl Event {
+    /// Whether it may only happen while the job's gate is open, or holds on to that: see [`crate::job::JobGate`].
+    pub const fn needs_open_gate(&self) -> bool {
+        matches!(self, Self::Claim { .. } | Self::Start { .. } | Self::Dispatch { .. })
+    }
+}

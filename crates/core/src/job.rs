@@ -131,6 +131,11 @@ impl Counters {
         self.total_chunks - self.active_chunks - self.completed_chunks - self.failed_chunks
     }
 
+    /// Those that have not ended: pending, processing, or failed and to be put back by the service.
+    pub const fn unfinished_chunks(&self) -> i64 {
+        self.total_chunks - self.completed_chunks - self.failed_chunks + self.awaiting_retry_chunks
+    }
+
     /// Every counter with its column's name.
     pub const fn named(&self) -> [(&'static str, i64); 6] {
         [
@@ -141,6 +146,19 @@ impl Counters {
             ("awaiting_retry_chunks", self.awaiting_retry_chunks),
             ("completed_images", self.completed_images),
         ]
+    }
+
+    /// The counters before `delta`.
+    #[must_use]
+    pub const fn minus(self, delta: Self) -> Self {
+        self.plus(Self {
+            total_chunks: -delta.total_chunks,
+            active_chunks: -delta.active_chunks,
+            completed_chunks: -delta.completed_chunks,
+            failed_chunks: -delta.failed_chunks,
+            awaiting_retry_chunks: -delta.awaiting_retry_chunks,
+            completed_images: -delta.completed_images,
+        })
     }
 
     /// The counters after `delta`.

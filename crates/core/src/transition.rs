@@ -5,7 +5,7 @@
 
 use crate::activity::Action;
 use crate::chunk::{ChunkState, Dispatch, JobChunk, JobChunkStatus, Lease};
-use crate::effects::{Effects, LogEntry, Transition, counts, difference};
+use crate::effects::{Effects, LogEntry, Transition, counts};
 use crate::error::{ConflictCode, Error, Result};
 use crate::event::Event;
 use crate::id::{Attempt, TaskId};
@@ -288,7 +288,7 @@ fn unchanged(chunk: JobChunk) -> Transition {
 fn moved(mut chunk: JobChunk, before: Counters, log: LogEntry, cx: &Context<'_>) -> Transition {
     chunk.updated_at = cx.now;
     let effects = Effects {
-        counters: difference(counts(&chunk), before),
+        counters: counts(&chunk).minus(before),
         wakes_claimers: log.from_status != log.to_status && log.to_status == JobChunkStatus::Pending,
         log: Some(log),
         starts_job: false,

@@ -6,7 +6,7 @@
 //! # let folder = std::env::temp_dir().join(format!("ream-doc-{}", std::process::id()));
 //! # std::fs::create_dir_all(&folder).unwrap();
 //! # let url = format!("sqlite:{}", folder.join("ream.db").display());
-//! let repository = ream::open(&url)?;
+//! let repository = ream::open(&url).await?;
 //! let jobs = ream::CrawlJobService::new(repository.clone());
 //! let service = ream::JobChunkingService::new(repository);
 //!
@@ -53,7 +53,7 @@ pub use ream_core::{
 };
 pub use ream_store::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Cursor, JobChunkRepository, JobFilter, JobVerdict,
-    NewChunk, Page, PageRequest, SqliteOptions, SqliteStore, WakeUps,
+    NewChunk, Page, PageRequest, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, WakeUps,
 };
 
 /// The README's example compiles.

@@ -184,8 +184,8 @@ async fn a_list_that_is_too_long_is_refused_whole_and_read_as_a_stream() {
 #[tokio::test]
 async fn a_database_out_of_reach_is_named_and_no_url_is_repeated() {
     let missing = tempfile::tempdir().unwrap().path().join("gone").join("ream.db");
-    let Err(error) = ream::open(&format!("sqlite:{}", missing.display())) else { panic!("opened") };
+    let Err(error) = ream::open(&format!("sqlite:{}", missing.display())).await else { panic!("opened") };
     assert!(error.code() == "unavailable" && error.is_unavailable(), "{error}");
-    let Err(error) = ream::open("mysql://user:secret@host/db") else { panic!("opened") };
+    let Err(error) = ream::open("mysql://user:secret@host/db").await else { panic!("opened") };
     assert!(error.code() == "validation" && !error.to_string().contains("secret"), "{error}");
 }

@@ -2,14 +2,18 @@
 //!
 //! A backend is a folder beside `sqlite/`; it is done when it passes `conformance/` unchanged.
 
+mod creation;
 pub mod page;
+pub mod postgres;
 pub mod repository;
 pub mod sqlite;
+mod verdict;
 
 #[cfg(feature = "test-util")]
 pub mod conformance;
 
 pub use page::{Cursor, Page, PageRequest};
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use repository::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter, JobVerdict,
     MovedChunk, NewChunk, WakeUps,

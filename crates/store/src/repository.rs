@@ -321,6 +321,10 @@ pub trait JobChunkRepository: Send + Sync {
     /// Removes some more chunks of deleted jobs, at last the job. Answers whether there may be more to do.
     async fn purge_step(&self) -> Result<bool>;
 
+    /// What this backend itself needs from time to time, such as room in the activity log. May be asked as often as one
+    /// likes. Answers how much was done.
+    async fn upkeep(&self) -> Result<u64>;
+
     /// Completed chunks of a job whose staged output still waits for its final names, in the order of their images.
     ///
     /// # Errors

@@ -99,7 +99,8 @@ struct Bed {
 
 async fn bed(chunks: i64, policy: PolicyFields) -> Bed {
     let folder = tempfile::tempdir().unwrap();
-    let repository = ream::open(&format!("sqlite:{}", folder.path().join("ream.db").display())).unwrap();
+    let repository =
+        ream::open(&format!("sqlite:{}", folder.path().join("ream.db").display())).await.unwrap();
     let jobs = CrawlJobService::new(repository.clone());
     let service = JobChunkingService::new(repository).acting_as(Actor::new("worker-1").unwrap());
     let mut new = NewCrawlJob::named("pretended");

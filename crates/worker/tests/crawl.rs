@@ -290,7 +290,7 @@ async fn a_chunk_that_was_left_processing_again_and_again_is_tried_last() {
     drop(prepare(options(&list, &out), |_, _| {}).await.unwrap());
     for round in 1..=4 {
         let url = format!("sqlite:{}", out.join("_ream/ream.db").display());
-        let service = ream::JobChunkingService::new(ream::open(&url).unwrap());
+        let service = ream::JobChunkingService::new(ream::open(&url).await.unwrap());
         let worker = ream::TaskId::new(format!("killed-{round}")).unwrap();
         let claimed = service.claim(ream::ClaimRequest::new(worker, 1)).await.unwrap();
         let expected = if round <= 3 { 0 } else { 1 };

@@ -79,7 +79,7 @@ impl Session {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime
             .block_on(async {
-                let repository = ream::open(&url)?;
+                let repository = ream::open(&url).await?;
                 work(CrawlJobService::new(repository.clone()), JobChunkingService::new(repository)).await
             })
             .unwrap();

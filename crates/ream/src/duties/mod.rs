@@ -6,6 +6,7 @@ mod expiry;
 mod priorities;
 mod purge;
 mod retry;
+mod upkeep;
 
 use futures::future::BoxFuture;
 use ream_core::Result;
@@ -28,13 +29,14 @@ struct Duty {
     run_once: for<'r> fn(&'r dyn JobChunkRepository) -> BoxFuture<'r, Result<u64>>,
 }
 
-const DUTIES: [Duty; 6] = [
+const DUTIES: [Duty; 7] = [
     Duty { name: "expiry", run_once: |r| Box::pin(expiry::run_once(r)) },
     Duty { name: "retry", run_once: |r| Box::pin(retry::run_once(r)) },
     Duty { name: "deadlines", run_once: |r| Box::pin(deadlines::run_once(r)) },
     Duty { name: "ends", run_once: |r| Box::pin(ends::run_once(r)) },
     Duty { name: "priorities", run_once: |r| Box::pin(priorities::run_once(r)) },
     Duty { name: "purge", run_once: |r| Box::pin(purge::run_once(r)) },
+    Duty { name: "upkeep", run_once: |r| Box::pin(upkeep::run_once(r)) },
 ];
 
 /// Runs all duties, once or for as long as it lives.

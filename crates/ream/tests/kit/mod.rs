@@ -3,10 +3,11 @@
 #![allow(dead_code)]
 
 use ream::{
-    ClaimRequest, ClaimedChunk, CrawlJobService, JobChunk, JobChunkingService, JobId, NewCrawlJob, Result,
-    TaskId,
+    ClaimRequest, ClaimedChunk, CrawlJobService, JobChunk, JobChunkRepository, JobChunkingService, JobId,
+    NewCrawlJob, Result, SqliteOptions, SqliteStore, TaskId,
 };
 use std::fmt::Debug;
+use std::sync::Arc;
 
 pub(crate) struct Services {
     pub(crate) service: JobChunkingService,
@@ -17,7 +18,8 @@ pub(crate) struct Services {
 impl Services {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let repository = ream::open(&format!("sqlite:{}", folder.path().join("ream.db").display())).unwrap();
+        let store = SqliteStore::open(&SqliteOptions::new(folder.path().join("ream.db"))).unwrap();
+        let repository: Arc<dyn JobChunkRepository> = Arc::new(store);
         let jobs = CrawlJobService::new(repository.clone());
         Self { service: JobChunkingService::new(repository), jobs, folder }
     }

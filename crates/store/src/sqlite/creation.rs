@@ -5,21 +5,13 @@ use super::error::Doing;
 use super::moves::{load_job, log_job, write_counters};
 use super::rows::signed;
 use super::threads::WriteContext;
+use crate::creation::{Begun, check_bulk, check_not_cancelled, check_same_numbers, in_order};
 use crate::repository::{Actor, Creation, NewChunk};
-use ream_core::cover::Cover;
-use ream_core::error::{ConflictCode, FieldError};
-use ream_core::{Action, ChunkPlan, CrawlJob, Error, JobGate, JobId, Priority, Result, Timestamp};
+use ream_core::{Action, ChunkPlan, CrawlJob, Error, JobId, Priority, Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Chunks per step: some tens of milliseconds of work.
 const STEP_CHUNKS: u64 = 16_384;
-
-/// What the job's row knows about the creation of its chunks.
-struct Begun {
-    images: Option<u64>,
-    priority: Option<Priority>,
-    next_chunk_index: u64,
-}
 
 fn load_begun(conn: &Connection, job_id: JobId) -> Result<Begun> {
     let sql = "SELECT chunked_images, chunked_priority, next_chunk_index FROM crawl_jobs WHERE id = ?1";
@@ -69,43 +61,6 @@ pub(super) fn create_step(
         show(cx, &mut job, max_images, total_chunks, now, actor)?;
     }
     Ok(Creation { total_chunks, stored_chunks: end, done, created: true })
-}
-
-fn check_same_numbers(
-    job: &CrawlJob,
-    begun: &Begun,
-    max_images: u64,
-    priority: Option<Priority>,
-) -> Result<()> {
-    let conflict = |message| Err(Error::conflict(ConflictCode::AlreadyChunked, message));
-    if let Some(images) = begun.images
-        && images != max_images
-    {
-        return conflict(format!("job {} has chunks for {images} images, not {max_images}", job.id));
-    }
-    if let (Some(first), Some(now)) = (begun.priority, priority)
-        && first != now
-    {
-        return conflict(format!(
-            "job {} has chunks created with priority {first}, not {now}; set its priority instead",
-            job.id
-        ));
-    }
-    if job.image_list.is_some() && job.max_images != Some(max_images) {
-        let rows = job.max_images.unwrap_or(0);
-        return conflict(format!("the image list of job {} has {rows} images, not {max_images}", job.id));
-    }
-    Ok(())
-}
-
-fn check_not_cancelled(job: &CrawlJob) -> Result<()> {
-    if job.gate == JobGate::Cancelled {
-        return Err(Error::conflict(
-            ConflictCode::JobNotRunning,
-            format!("job {} is cancelled, no chunks can be created for it", job.id),
-        ));
-    }
-    Ok(())
 }
 
 fn begin(conn: &Connection, job: &CrawlJob, max_images: u64, now: Timestamp) -> Result<()> {
@@ -171,25 +126,12 @@ fn show(
 pub(super) fn bulk_create(
     cx: &mut WriteContext<'_>,
     job_id: JobId,
-    mut chunks: Vec<NewChunk>,
+    chunks: &[NewChunk],
     actor: &Actor,
 ) -> Result<Creation> {
-    chunks.sort_unstable_by_key(|chunk| chunk.image_range.start());
-    let max_images = check_exact_cover(&chunks)?;
+    let (chunks, max_images) = in_order(chunks)?;
     let mut job = load_job(cx.conn, job_id)?.ok_or_else(|| Error::no_job(job_id))?;
-    if load_begun(cx.conn, job_id)?.images.is_some() {
-        return Err(Error::conflict(
-            ConflictCode::AlreadyChunked,
-            format!("job {job_id} has chunks already"),
-        ));
-    }
-    if let Some(images) = job.max_images.filter(|images| *images != max_images) {
-        return Err(Error::conflict(
-            ConflictCode::AlreadyChunked,
-            format!("job {job_id} has {images} images, the chunks cover {max_images}"),
-        ));
-    }
-    check_not_cancelled(&job)?;
+    check_bulk(&job, &load_begun(cx.conn, job_id)?, max_images)?;
     let now = clock::now(cx.conn)?;
     begin(cx.conn, &job, max_images, now)?;
     let sql = "INSERT INTO job_chunks (job_id, chunk_index, priority, first_image, last_image, created_at, \
@@ -212,35 +154,4 @@ pub(super) fn bulk_create(
     let total_chunks = chunks.len() as u64;
     show(cx, &mut job, max_images, total_chunks, now, actor)?;
     Ok(Creation { total_chunks, stored_chunks: total_chunks, done: true, created: true })
-}
-
-/// How many images chunks in the order of their images cover exactly.
-fn check_exact_cover(chunks: &[NewChunk]) -> Result<u64> {
-    let Some(last) = chunks.last() else {
-        return Err(Error::invalid("chunks", "an empty list", "at least one chunk"));
-    };
-    let max_images = last.image_range.end() + 1;
-    let mut cover = Cover::default();
-    for chunk in chunks {
-        cover.push(chunk.image_range);
-    }
-    let faults = cover.finish(max_images);
-    let mut errors: Vec<FieldError> = faults
-        .iter()
-        .map(|fault| FieldError {
-            field: "chunks.image_range".to_owned(),
-            value: fault.to_string(),
-            allowed: "ranges that cover every image from 0 exactly once".to_owned(),
-        })
-        .collect();
-    let mut indexes: Vec<u64> = chunks.iter().map(|chunk| chunk.chunk_index).collect();
-    indexes.sort_unstable();
-    if let Some(twice) = indexes.windows(2).find(|pair| pair[0] == pair[1]) {
-        errors.push(FieldError {
-            field: "chunks.chunk_index".to_owned(),
-            value: format!("{} twice", twice[0]),
-            allowed: "a number of its own for each chunk".to_owned(),
-        });
-    }
-    if errors.is_empty() { Ok(max_images) } else { Err(Error::Validation { errors }) }
 }

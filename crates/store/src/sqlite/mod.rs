@@ -226,7 +226,7 @@ impl JobChunkRepository for SqliteStore {
 
     async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>, actor: &Actor) -> Result<Creation> {
         let actor = actor.clone();
-        self.write(move |cx| creation::bulk_create(cx, job_id, chunks, &actor)).await
+        self.write(move |cx| creation::bulk_create(cx, job_id, &chunks, &actor)).await
     }
 
     async fn get_chunk(&self, chunk_id: ChunkId) -> Result<JobChunk> {
@@ -283,6 +283,11 @@ impl JobChunkRepository for SqliteStore {
 
     async fn purge_step(&self) -> Result<bool> {
         self.write(|cx| duties::purge_step(cx)).await
+    }
+
+    async fn upkeep(&self) -> Result<u64> {
+        // SQLite checkpoints by itself.
+        Ok(0)
     }
 
     async fn list_unpublished(&self, job_id: JobId, limit: u32) -> Result<Vec<JobChunk>> {

@@ -7,11 +7,11 @@ use super::{clock, rows};
 use crate::repository::Actor;
 use ream_core::effects::{Effects, LogEntry};
 use ream_core::event::Event;
-use ream_core::job::{Counters, CrawlJobStatus};
+use ream_core::job::Counters;
 use ream_core::transition::{Context, transition};
 use ream_core::{
-    Action, ChunkId, ChunkState, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Lease,
-    Result, TaskId, Timestamp,
+    Action, ChunkId, ChunkState, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobDelta, JobId,
+    Lease, Result, TaskId, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ pub(super) struct Moves<'c> {
 struct MovedJob {
     job: CrawlJob,
     delta: Counters,
+    starts: bool,
     changed: bool,
 }
 
@@ -46,7 +47,8 @@ impl<'c> Moves<'c> {
     pub(super) fn job(&mut self, job_id: JobId) -> Result<Option<&CrawlJob>> {
         if !self.jobs.contains_key(&job_id) {
             let Some(job) = load_job(self.conn, job_id)? else { return Ok(None) };
-            self.jobs.insert(job_id, MovedJob { job, delta: Counters::default(), changed: false });
+            self.jobs
+                .insert(job_id, MovedJob { job, delta: Counters::default(), starts: false, changed: false });
         }
         Ok(self.jobs.get(&job_id).map(|moved| &moved.job))
     }
@@ -89,9 +91,7 @@ impl<'c> Moves<'c> {
         if let Some(moved) = self.jobs.get_mut(&chunk.job_id) {
             moved.delta = moved.delta.plus(effects.counters);
             moved.changed |= effects.starts_job || effects.counters != Counters::default();
-            if effects.starts_job && moved.job.started_at.is_none() {
-                moved.job.started_at = Some(self.now);
-            }
+            moved.starts |= effects.starts_job;
         }
         Ok(())
     }
@@ -99,19 +99,14 @@ impl<'c> Moves<'c> {
     /// Writes the jobs' counters and what follows from them.
     pub(super) fn finish(self, cx: &mut WriteContext<'_>) -> Result<()> {
         for mut moved in self.jobs.into_values().filter(|moved| moved.changed) {
-            let job = &mut moved.job;
-            let before = job.status();
-            job.counters = job.counters.plus(moved.delta);
-            if job.status() != before {
-                // A failed job whose last chunk an operator completes has another end, to be announced anew.
-                job.ended_at = None;
-            }
-            if moved.delta.completed_images > 0 {
-                job.throughput =
-                    job.throughput.record(moved.delta.completed_images, self.now, job.started_at);
-            }
-            job.updated_at = self.now;
-            write_counters(self.conn, job)?;
+            let delta = JobDelta {
+                counters: moved.delta,
+                first_start: moved.starts.then_some(self.now),
+                at: self.now,
+                reopens: moved.delta.unfinished_chunks() > 0,
+            };
+            delta.add_to(&mut moved.job);
+            write_counters(self.conn, &moved.job)?;
         }
         cx.wakes_claimers |= self.wakes_claimers;
         Ok(())
@@ -252,11 +247,8 @@ fn write_heartbeat(conn: &Connection, chunk: &JobChunk) -> Result<()> {
 
 /// A job's counters with the status, rate and times that follow from them. Status and times change seldom, and each
 /// costs an index: they are written when they do.
-pub(super) fn write_counters(conn: &Connection, job: &mut CrawlJob) -> Result<()> {
+pub(super) fn write_counters(conn: &Connection, job: &CrawlJob) -> Result<()> {
     let status = job.status();
-    if !matches!(status, CrawlJobStatus::Completed | CrawlJobStatus::Failed | CrawlJobStatus::Cancelled) {
-        job.ended_at = None;
-    }
     let sql = "UPDATE crawl_jobs SET total_chunks = ?2, active_chunks = ?3, completed_chunks = ?4, \
         failed_chunks = ?5, awaiting_retry_chunks = ?6, completed_images = ?7, window_started_at_ms = ?8, \
         window_images = ?9, previous_ms = ?10, previous_images = ?11, updated_at = ?12 WHERE id = ?1";

@@ -6,90 +6,42 @@ use super::jobs;
 use super::moves::{load_job, log_job, write_counters};
 use super::threads::WriteContext;
 use crate::repository::{Actor, JobVerdict};
-use ream_core::cover::Cover;
-use ream_core::job::Counters;
-use ream_core::{Action, CrawlJob, Error, ImageRange, JobId, Result};
+use crate::verdict::{Check, ChunkFacts, told_difference};
+use ream_core::{Action, CrawlJob, Error, JobId, Result};
 use rusqlite::Connection;
-
-/// The most lease faults that are named; more would tell nothing new.
-const MAX_LEASE_FAULTS: usize = 100;
 
 pub(super) fn verify_job(conn: &Connection, job_id: JobId) -> Result<JobVerdict> {
     let job = load_job(conn, job_id)?.ok_or_else(|| Error::no_job(job_id))?;
-    let shown = job.counters.total_chunks > 0;
-    let begun = conn
+    let is_begun = conn
         .prepare_cached("SELECT chunked_images IS NOT NULL FROM crawl_jobs WHERE id = ?1")
         .and_then(|mut statement| statement.query_row([job_id.get()], |row| row.get::<_, bool>(0)))
         .doing("check a job")?;
-    let mut verdict = JobVerdict {
-        job_id,
-        chunks: 0,
-        cover_faults: Vec::new(),
-        lease_faults: Vec::new(),
-        counters: job.counters,
-        counted: Counters::default(),
-        creation_unfinished: begun && !shown,
-    };
-    if shown {
-        let mut cover = Cover::default();
-        let lease_faults = &mut verdict.lease_faults;
-        verdict.counted = count(conn, job_id, |range, lease_fault| {
-            cover.push(range);
-            if let Some(fault) = lease_fault
-                && lease_faults.len() < MAX_LEASE_FAULTS
-            {
-                lease_faults.push(fault);
-            }
-        })?;
-        verdict.chunks = cover.chunks();
-        verdict.cover_faults = cover.finish(job.max_images.unwrap_or(0));
-    }
-    Ok(verdict)
+    let checked = if job.counters.total_chunks > 0 { Some(check(conn, job_id)?) } else { None };
+    Ok(Check::verdict(checked, &job, is_begun))
 }
 
-/// Counts a job's chunks by reading each in the order of its images, showing its range and a fault of its lease.
-fn count(
-    conn: &Connection,
-    job_id: JobId,
-    mut see: impl FnMut(ImageRange, Option<String>),
-) -> Result<Counters> {
-    let sql = "SELECT id, first_image, last_image, status, lease_expires_at, timeout_at, retry_at, attempt \
+/// Reads a job's chunks in the order of their images.
+fn check(conn: &Connection, job_id: JobId) -> Result<Check> {
+    let sql = "SELECT id, first_image, last_image, status, \
+        lease_expires_at IS NOT NULL AND timeout_at IS NOT NULL, retry_at IS NOT NULL, attempt \
         FROM job_chunks WHERE job_id = ?1 ORDER BY first_image";
     let mut statement = conn.prepare(sql).doing("check a job")?;
     let mut found = statement.query([job_id.get()]).doing("check a job")?;
-    let mut counted = Counters::default();
+    let mut check = Check::default();
     while let Some(row) = found.next().doing("check a job")? {
-        let number = |index: usize| row.get::<_, i64>(index).map_err(corrupt);
-        let maybe = |index: usize| row.get::<_, Option<i64>>(index).map_err(corrupt);
-        let id = number(0)?;
-        let first = u64::try_from(number(1)?).map_err(corrupt)?;
-        let last = u64::try_from(number(2)?).map_err(corrupt)?;
-        let range = ImageRange::new(first, last).map_err(corrupt)?;
         let status = row.get_ref(3).map_err(corrupt)?.as_str().map_err(corrupt)?;
-        let leased = maybe(4)?.is_some() && maybe(5)?.is_some();
-        counted.total_chunks += 1;
-        match status {
-            "processing" => counted.active_chunks += 1,
-            "completed" => {
-                counted.completed_chunks += 1;
-                counted.completed_images += last as i64 - first as i64 + 1;
-            }
-            "failed" => {
-                counted.failed_chunks += 1;
-                counted.awaiting_retry_chunks += i64::from(maybe(6)?.is_some());
-            }
-            _ => {}
-        }
-        let fault = if leased != (status == "processing") {
-            Some(format!("chunk {id} is {status} {} a lease", if leased { "with" } else { "without" }))
-        } else if leased && number(7)? < 1 {
-            Some(format!("chunk {id} is processing, but was never started"))
-        } else {
-            None
+        let facts = ChunkFacts {
+            id: row.get(0).map_err(corrupt)?,
+            first_image: row.get(1).map_err(corrupt)?,
+            last_image: row.get(2).map_err(corrupt)?,
+            status: status.parse().map_err(corrupt)?,
+            is_leased: row.get(4).map_err(corrupt)?,
+            awaits_retry: row.get(5).map_err(corrupt)?,
+            attempt: row.get(6).map_err(corrupt)?,
         };
-        see(range, fault);
+        check.see(&facts).map_err(corrupt)?;
     }
-    Ok(counted)
+    Ok(check)
 }
 
 pub(super) fn repair_counters(cx: &WriteContext<'_>, job_id: JobId, actor: &Actor) -> Result<CrawlJob> {
@@ -97,18 +49,14 @@ pub(super) fn repair_counters(cx: &WriteContext<'_>, job_id: JobId, actor: &Acto
     if job.counters.total_chunks == 0 {
         return jobs::get(cx.conn, job_id);
     }
-    let counted = count(cx.conn, job_id, |_, _| {})?;
+    let counted = check(cx.conn, job_id)?.counted;
     if counted != job.counters {
         let now = clock::now(cx.conn)?;
-        let changes = job.counters.named().into_iter().zip(counted.named());
-        let told: Vec<String> = changes
-            .filter(|((_, said), (_, counted))| said != counted)
-            .map(|((name, said), (_, counted))| format!("{name} {said} to {counted}"))
-            .collect();
+        let told = told_difference(&job.counters, &counted);
         job.counters = counted;
         job.updated_at = now;
-        write_counters(cx.conn, &mut job)?;
-        log_job(cx.conn, now, actor, job_id, Action::Repaired, Some(&told.join(", ")))?;
+        write_counters(cx.conn, &job)?;
+        log_job(cx.conn, now, actor, job_id, Action::Repaired, Some(&told))?;
     }
     jobs::get(cx.conn, job_id)
 }

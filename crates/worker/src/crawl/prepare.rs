@@ -7,13 +7,12 @@ use super::recipe::Recipe;
 use super::session::{CrawlSession, Resumed};
 use crate::tally::Tally;
 use ream::{
-    Actor, ConflictCode, CrawlJob, CrawlJobService, DatabaseUrl, JobChunkRepository, JobChunkingService,
-    JobFilter, JobGate, JobId, NewCrawlJob, PageRequest, Policy, TaskId,
+    Actor, ConflictCode, CrawlJob, CrawlJobService, DatabaseUrl, JobChunkingService, JobFilter, JobGate,
+    JobId, NewCrawlJob, PageRequest, Policy, TaskId,
 };
 use ream_dataset::{IngestOptions, ListFingerprint, PartsReader, ingest, list_fingerprint, list_sha256};
 use ream_fetch::{FetchConfig, Fetcher};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Takes the list in, or finds that this folder has it; makes the job, or finds it. Afterwards all that is left is
@@ -29,12 +28,12 @@ pub async fn prepare(
     progress: impl FnMut(u64, u64) + Send + 'static,
 ) -> Result<CrawlSession, CrawlError> {
     let opened = tokio::task::spawn_blocking(move || open(options, progress)).await;
-    let Opened { options, folder, record, passed_over, repository } =
-        opened.map_err(|error| CrawlError::Io {
-            action: "finish preparing",
-            path: Path::new("the crawl").to_owned(),
-            source: std::io::Error::other(error),
-        })??;
+    let Opened { options, folder, record, passed_over } = opened.map_err(|error| CrawlError::Io {
+        action: "finish preparing",
+        path: Path::new("the crawl").to_owned(),
+        source: std::io::Error::other(error),
+    })??;
+    let repository = DatabaseUrl::Sqlite(folder.database()).open(true).await?;
     let task_id = incarnation()?;
     let jobs = CrawlJobService::new(repository.clone()).acting_as(Actor::from(&task_id));
     let service = JobChunkingService::new(repository.clone()).acting_as(Actor::from(&task_id));
@@ -65,7 +64,6 @@ struct Opened {
     folder: CrawlFolder,
     record: CrawlRecord,
     passed_over: Vec<String>,
-    repository: Arc<dyn JobChunkRepository>,
 }
 
 fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened, CrawlError> {
@@ -80,8 +78,7 @@ fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened,
         }
         None => take_in(&folder, &options, found, progress)?,
     };
-    let repository = DatabaseUrl::Sqlite(folder.database()).open(true)?;
-    Ok(Opened { options, folder, record, passed_over, repository })
+    Ok(Opened { options, folder, record, passed_over })
 }
 
 /// The job's word on robots.txt, and no image may wait so long that its chunk's time is over.

@@ -61,7 +61,7 @@ pub(crate) async fn run(args: DemoArgs, context: &Context<'_>) -> Result<Exit> {
 
 async fn verify(folder: &Path, summary: &CrawlSummary, context: &Context<'_>) -> Result<bool> {
     let url = DatabaseUrl::Sqlite(folder.join(STATE_DIR).join("ream.db"));
-    let jobs = CrawlJobService::new(tokio::task::block_in_place(|| url.open(false))?);
+    let jobs = CrawlJobService::new(url.open(false).await?);
     let mut sound = true;
     for job in jobs.list_crawl_jobs(Default::default(), Default::default()).await?.items {
         sound &= jobs.verify(job.id).await?.is_sound();

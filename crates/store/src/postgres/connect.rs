@@ -1,0 +1,205 @@
+//! Connections: a pool of them, made alike, and what stands between them and the server.
+
+use super::error::{Doing, Failure, Tried, unavailable};
+use super::options::PostgresOptions;
+use super::statement::{Ready, Sql};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
+use ream_core::Result;
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_postgres::Config;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long a transaction may stay open while its client says nothing: a client that froze or lost its network holds
+/// its locks no longer.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
+
+/// How long a look for a pooler may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Where connections come from.
+#[derive(Clone)]
+pub(super) struct Connections {
+    pool: Pool,
+    config: Config,
+    tls: MakeRustlsConnect,
+    settings: Arc<str>,
+    is_pooled: bool,
+}
+
+/// The settings of a session. Plans follow the indexes whatever the statistics say: those of a table that was empty
+/// a minute ago would have a claim read and sort all of it.
+fn settings(call_timeout: Duration, local: bool) -> String {
+    let word = if local { "SET LOCAL" } else { "SET" };
+    let (statement_ms, idle_ms) = (call_timeout.as_millis(), IDLE_IN_TRANSACTION.as_millis());
+    [
+        format!("statement_timeout = {statement_ms}"),
+        format!("idle_in_transaction_session_timeout = {idle_ms}"),
+        "plan_cache_mode = force_generic_plan".to_owned(),
+        "enable_seqscan = off".to_owned(),
+        "enable_bitmapscan = off".to_owned(),
+        "enable_sort = off".to_owned(),
+        "jit = off".to_owned(),
+    ]
+    .map(|setting| format!("{word} {setting}; "))
+    .concat()
+}
+
+fn tls() -> Result<MakeRustlsConnect> {
+    let failed = |error: &dyn std::fmt::Display| unavailable(format!("prepare TLS: {error}"));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(&error))?
+        .with_platform_verifier()
+        .map_err(|error| failed(&error))?
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+impl Connections {
+    /// Looks at what is there, and opens no more than it needs for that.
+    pub(super) async fn open(options: &PostgresOptions) -> Result<Self> {
+        let (config, tls) = (options.config()?, tls()?);
+        let is_pooled = tokio::time::timeout(PROBE_TIMEOUT * 3, is_pooled(&config, &tls))
+            .await
+            .map_err(|_| unavailable("connect: no answer"))?
+            .map_err(Failure::into_error)?;
+        let settings: Arc<str> = settings(options.call_timeout, is_pooled).into();
+        let manager = Manager::from_config(
+            config.clone(),
+            tls.clone(),
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let timeouts = Timeouts {
+            wait: Some(options.call_timeout),
+            create: Some(options.call_timeout),
+            recycle: Some(options.call_timeout),
+        };
+        let mut builder = Pool::builder(manager)
+            .max_size(options.max_connections)
+            .runtime(Runtime::Tokio1)
+            .timeouts(timeouts);
+        if !is_pooled {
+            let settings = settings.clone();
+            builder = builder.post_create(Hook::async_fn(move |client, _| {
+                let settings = settings.clone();
+                Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
+            }));
+        }
+        let pool = builder.build().map_err(|error| unavailable(format!("make a pool: {error}")))?;
+        Ok(Self { pool, config, tls, settings, is_pooled })
+    }
+
+    /// Whether a pooler hands out another connection for each transaction.
+    pub(super) const fn is_pooled(&self) -> bool {
+        self.is_pooled
+    }
+
+    /// A connection of the pool.
+    pub(super) async fn get(&self) -> Tried<Connection> {
+        let client = self.pool.get().await.map_err(|error| match &error {
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                super::error::failure("connect", error)
+            }
+            _ => Failure::Transient(format!("connect: {error}")),
+        })?;
+        Ok(Connection { client, settings: self.settings.clone(), is_pooled: self.is_pooled })
+    }
+
+    /// A connection beside the pool.
+    pub(super) async fn connect(&self) -> Tried<(tokio_postgres::Client, Wire)> {
+        connect(&self.config, &self.tls).await
+    }
+
+    /// Closes all connections that are not in use, and the others as they are given back.
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// What moves a connection's bytes: must be polled.
+pub(super) type Wire = tokio_postgres::Connection<
+    tokio_postgres::Socket,
+    <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<tokio_postgres::Socket>>::Stream,
+>;
+
+async fn connect(config: &Config, tls: &MakeRustlsConnect) -> Tried<(tokio_postgres::Client, Wire)> {
+    config.connect(tls.clone()).await.doing("connect")
+}
+
+/// A pooler in transaction mode keeps neither named statements nor a session's settings: one connection's setting is
+/// gone, or is found on another. Looks for that with two connections.
+async fn is_pooled(config: &Config, tls: &MakeRustlsConnect) -> Tried<bool> {
+    let doing = "look for a pooler";
+    let (first, wire) = connect(config, tls).await?;
+    let wire_of_first = tokio::spawn(wire);
+    let (second, wire) = connect(config, tls).await?;
+    let wire_of_second = tokio::spawn(wire);
+    let look = async {
+        let mark = format!("{:x}", fastrand::u64(..));
+        first.batch_execute(&format!("SET ream.mark = '{mark}'")).await.doing(doing)?;
+        // Takes up the connection that the first had just now, if it may.
+        second.batch_execute("BEGIN").await.doing(doing)?;
+        let marked = "SELECT coalesce(current_setting('ream.mark', true), '')";
+        let on_second = read_text(&second, marked).await?;
+        let on_first = tokio::time::timeout(PROBE_TIMEOUT, read_text(&first, marked)).await;
+        second.batch_execute("ROLLBACK").await.doing(doing)?;
+        Ok(match on_first {
+            Ok(on_first) => on_first? != mark || on_second == mark,
+            // It waits for the one connection that the second holds.
+            Err(_) => true,
+        })
+    };
+    let looked = look.await;
+    wire_of_first.abort();
+    wire_of_second.abort();
+    looked
+}
+
+async fn read_text(client: &tokio_postgres::Client, sql: &str) -> Tried<String> {
+    let messages = client.simple_query(sql).await.doing("look for a pooler")?;
+    let text = messages.iter().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    Ok(text.unwrap_or_default())
+}
+
+/// A connection that is in use.
+pub(super) struct Connection {
+    client: Object,
+    settings: Arc<str>,
+    is_pooled: bool,
+}
+
+impl Connection {
+    /// What begins a transaction.
+    pub(super) fn begin_sql(&self, begin: &str) -> String {
+        if self.is_pooled { format!("{begin}; {}", self.settings) } else { begin.to_owned() }
+    }
+
+    /// Several statements at once, without parameters.
+    pub(super) async fn batch(&self, doing: &str, sql: &str) -> Tried<()> {
+        self.client.batch_execute(sql).await.doing(doing)
+    }
+
+    /// Makes a statement ready to be sent.
+    pub(super) async fn ready(&self, sql: &'static Sql) -> Tried<Ready<'_>> {
+        let named = match self.is_pooled {
+            true => None,
+            false => Some(self.client.prepare_typed_cached(sql.text, sql.types).await.doing(sql.doing)?),
+        };
+        Ok(Ready { client: &self.client, sql, named })
+    }
+
+    /// Does not give it back to the pool: nobody knows what state it is in.
+    pub(super) fn drop_it(self) {
+        // The client is closed with the object, and the server undoes what was open.
+        drop(Object::take(self.client));
+    }
+}

@@ -1,0 +1,336 @@
+//! What the service does by itself: expiry, retry by policy, deadlines, ends, upkeep, and work that goes in steps.
+
+use super::connect::Connection;
+use super::error::Tried;
+use super::jobs::{self, lock};
+use super::moves::{JOBS_OF_CHUNKS, Moves, read_jobs};
+use super::rows::{Columns, collect};
+use super::statement::Sql;
+use super::transaction::Transaction;
+use super::tries::Done;
+use crate::repository::Actor;
+use ream_core::event::Event;
+use ream_core::job::CrawlJobStatus;
+use ream_core::job_event::JobEvent;
+use ream_core::{Action, ChunkId, ChunkState, Error, JobChunk, JobId};
+use tokio_postgres::types::{FromSqlOwned, Type};
+
+/// Rows per step of work that may touch a whole job.
+const STEP_ROWS: i64 = 10_000;
+
+/// Chunks of deleted jobs only wait to be removed; they may not fill up the steps of the duties.
+macro_rules! of_a_job_that_is_there {
+    () => {
+        "EXISTS (SELECT FROM crawl_job_rows j WHERE j.id = job_chunks.job_id AND j.deleted_at IS NULL)"
+    };
+}
+
+/// From `$2` on, so that nobody reads past what was found to be gone a moment ago.
+pub(super) static EXPIRED: Sql = Sql::new(
+    "look for leases that are over",
+    concat!(
+        "SELECT ",
+        chunk_columns!(),
+        " FROM job_chunks WHERE status IN ('processing', 'failed') AND status = 'processing' \
+         AND lease_expires_at <= (SELECT ream_now()) AND ",
+        of_a_job_that_is_there!(),
+        " ORDER BY lease_expires_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
+    ),
+    &[Type::INT8],
+);
+
+pub(super) static RETRIABLE: Sql = Sql::new(
+    "look for chunks to retry",
+    concat!(
+        "SELECT ",
+        chunk_columns!(),
+        " FROM job_chunks WHERE retry_at <= (SELECT ream_now()) AND ",
+        of_a_job_that_is_there!(),
+        " ORDER BY retry_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
+    ),
+    &[Type::INT8],
+);
+
+pub(super) static OVERDUE_JOBS: Sql = Sql::new(
+    "look for overdue jobs",
+    "SELECT id FROM crawl_job_rows WHERE deadline_at IS NOT NULL AND ended_at IS NULL AND deleted_at IS NULL \
+     AND deadline_at <= (SELECT ream_now()) AND status NOT IN ('completed', 'failed', 'cancelled') LIMIT 100",
+    &[],
+);
+
+pub(super) static MOVED_JOBS: Sql =
+    Sql::new("look for counters to add up", "SELECT DISTINCT job_id FROM counter_deltas", &[]);
+
+/// Whoever adds up a job's counters already is not waited for.
+pub(super) static TRY_LOCK: Sql = Sql::new(
+    "lock a job",
+    "SELECT id FROM crawl_job_rows WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED",
+    &[Type::INT8],
+);
+
+/// What a deleted job still did to its counters.
+pub(super) static DROP_DELTAS: Sql = Sql::new(
+    "remove counters",
+    "DELETE FROM counter_deltas WHERE job_id = $1 \
+     AND NOT EXISTS (SELECT FROM crawl_job_rows WHERE id = $1 AND deleted_at IS NULL)",
+    &[Type::INT8],
+);
+
+pub(super) static UNANNOUNCED: Sql = Sql::new(
+    "look for ended jobs",
+    "SELECT id FROM crawl_job_rows WHERE status IN ('completed', 'failed') AND ended_at IS NULL \
+     AND deleted_at IS NULL ORDER BY id LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED",
+    &[],
+);
+
+pub(super) static NEW_PRIORITY: Sql = Sql::new(
+    "look for new priorities",
+    "SELECT id, priority, priority_from_image, pg_current_xact_id()::text::bigint FROM crawl_job_rows \
+     WHERE priority_from_image IS NOT NULL ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+    &[],
+);
+
+/// OFFSET only measures out one bounded step, never the way through the whole job.
+pub(super) static PRIORITY_STEP: Sql = Sql::new(
+    "give chunks their priority",
+    "WITH step AS MATERIALIZED (SELECT first_image FROM job_chunks WHERE job_id = $1 AND first_image >= $3 \
+     ORDER BY first_image LIMIT 1 OFFSET $4), \
+     moved AS (UPDATE job_chunks SET priority = $2, updated_at = (SELECT ream_now()) WHERE job_id = $1 \
+     AND first_image >= $3 AND first_image < coalesce((SELECT first_image FROM step), 9223372036854775807) \
+     AND status <> 'completed' AND priority <> $2) \
+     UPDATE crawl_job_rows SET priority_from_image = (SELECT first_image FROM step) WHERE id = $1",
+    &[Type::INT8, Type::INT4, Type::INT8, Type::INT8],
+);
+
+pub(super) static DELETED_JOB: Sql = Sql::new(
+    "look for deleted jobs",
+    "SELECT id, pg_current_xact_id()::text::bigint FROM crawl_job_rows WHERE deleted_at IS NOT NULL \
+     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED",
+    &[],
+);
+
+pub(super) static PURGE_CHUNKS: Sql = Sql::new(
+    "remove chunks",
+    "DELETE FROM job_chunks WHERE id IN (SELECT id FROM job_chunks WHERE job_id = $1 LIMIT $2)",
+    &[Type::INT8, Type::INT8],
+);
+
+pub(super) static PURGE_JOB: Sql =
+    Sql::new("remove a job", "DELETE FROM crawl_job_rows WHERE id = $1", &[Type::INT8]);
+
+pub(super) static UNPUBLISHED: Sql = Sql::new(
+    "look for unpublished chunks",
+    concat!(
+        "SELECT ",
+        chunk_columns!(),
+        " FROM job_chunks WHERE job_id = $1 AND unpublished ORDER BY first_image LIMIT $2"
+    ),
+    &[Type::INT8, Type::INT8],
+);
+
+pub(super) static PUBLISH: Sql = Sql::new(
+    "note a published chunk",
+    "UPDATE job_chunks SET unpublished = false, updated_at = (SELECT ream_now()) \
+     WHERE id = $1 AND attempt = $2 AND status = 'completed' AND unpublished",
+    &[Type::INT8, Type::INT8],
+);
+
+pub(super) static MAINTAIN_LOG: Sql = Sql::new(
+    "make room in the activity log",
+    "SELECT ream_maintain_activity_log($1 * interval '1 day')",
+    &[Type::INT8],
+);
+
+/// Moves up to `limit` chunks that `due` finds, each by `step`.
+async fn move_due(
+    tx: &Transaction,
+    due: &'static Sql,
+    limit: u32,
+    step: impl Fn(&mut Moves, ChunkId) -> ream_core::Result<()>,
+) -> Tried<Done<u64>> {
+    let (due, jobs) = (tx.ready(due).await?, tx.ready(&JOBS_OF_CHUNKS).await?);
+    let limit = i64::from(limit);
+    let (begun, rows) = futures::join!(tx.begin(), async { due.rows(&[&limit]).await });
+    begun?;
+    let chunks: Vec<JobChunk> = collect(&rows?, Columns::chunk)?;
+    if chunks.is_empty() {
+        return Ok(Done::answer(0));
+    }
+    let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.id).collect();
+    let raw: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    let (now, jobs) = read_jobs(tx, &jobs.rows(&[&raw]).await?)?;
+    let mut moves = Moves::new(now, Actor::service(), jobs, chunks);
+    let mut moved = 0;
+    for id in ids {
+        match step(&mut moves, id) {
+            // Deleted in this very moment.
+            Err(Error::NotFound { .. }) => {}
+            result => {
+                result?;
+                moved += 1;
+            }
+        }
+    }
+    Ok(Done { answer: moved, writes: moves.into_writes() })
+}
+
+pub(super) async fn expire_due(tx: &Transaction, limit: u32) -> Tried<Done<u64>> {
+    move_due(tx, &EXPIRED, limit, |moves, id| {
+        let chunk = moves.step(id, Event::Expire)?;
+        if matches!(chunk.state, ChunkState::Failed { retry_at: Some(at) } if at <= moves.now) {
+            moves.step(id, Event::RetryByPolicy)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+pub(super) async fn retry_due(tx: &Transaction, limit: u32) -> Tried<Done<u64>> {
+    move_due(tx, &RETRIABLE, limit, |moves, id| moves.step(id, Event::RetryByPolicy).map(|_| ())).await
+}
+
+fn first_column<T: FromSqlOwned>(rows: &[tokio_postgres::Row]) -> ream_core::Result<Vec<T>> {
+    collect(rows, Columns::get)
+}
+
+/// The jobs that are past their deadline; each is cancelled in a transaction of its own.
+pub(super) async fn overdue_jobs(connection: &Connection) -> Tried<Vec<JobId>> {
+    let rows = connection.ready(&OVERDUE_JOBS).await?.rows(&[]).await?;
+    Ok(first_column(&rows)?.into_iter().map(JobId::new).collect())
+}
+
+/// Cancels a job if it is still past its deadline and has not ended.
+pub(super) async fn cancel_overdue(tx: &Transaction, job_id: JobId) -> Tried<Done<bool>> {
+    tx.begin().await?;
+    tx.ready(&jobs::CLOSE_GATE).await?.rows(&[&job_id.get()]).await?;
+    let locked = match lock(tx, job_id).await {
+        Err(super::error::Failure::Final(Error::NotFound { .. })) => return Ok(Done::answer(false)),
+        locked => locked?,
+    };
+    locked.write(tx).await?;
+    let job = &locked.job;
+    let over = matches!(
+        job.status(),
+        CrawlJobStatus::Completed | CrawlJobStatus::Failed | CrawlJobStatus::Cancelled
+    );
+    if over || job.deadline_at.is_none_or(|deadline_at| deadline_at > locked.now) {
+        return Ok(Done::answer(false));
+    }
+    let deadline_s = job.policy.job_deadline_s.unwrap_or_default();
+    let reason = Some(format!("job deadline of {deadline_s} s over"));
+    let done = jobs::apply(tx, job_id, &JobEvent::Cancel { reason }, &Actor::service()).await?;
+    Ok(Done { answer: true, writes: done.writes })
+}
+
+/// Jobs whose counters are not all in their row.
+pub(super) async fn moved_jobs(connection: &Connection) -> Tried<Vec<JobId>> {
+    let rows = connection.ready(&MOVED_JOBS).await?.rows(&[]).await?;
+    Ok(first_column(&rows)?.into_iter().map(JobId::new).collect())
+}
+
+/// Adds up a job's counters, unless somebody else is about it.
+pub(super) async fn add_up(tx: &Transaction, job_id: JobId) -> Tried<Done<()>> {
+    tx.begin().await?;
+    if tx.ready(&TRY_LOCK).await?.rows(&[&job_id.get()]).await?.is_empty() {
+        tx.ready(&DROP_DELTAS).await?.run(&[&job_id.get()]).await?;
+        return Ok(Done::answer(()));
+    }
+    match lock(tx, job_id).await {
+        Ok(locked) => locked.write(tx).await?,
+        Err(super::error::Failure::Final(Error::NotFound { .. })) => {
+            tx.ready(&DROP_DELTAS).await?.run(&[&job_id.get()]).await?;
+        }
+        Err(failure) => return Err(failure),
+    }
+    Ok(Done::answer(()))
+}
+
+/// After the counters were added up.
+pub(super) async fn announce_ends(tx: &Transaction) -> Tried<Done<Vec<JobId>>> {
+    let look = tx.ready(&UNANNOUNCED).await?;
+    let (begun, rows) = futures::join!(tx.begin(), look.rows(&[]));
+    begun?;
+    let mut announced = Vec::new();
+    for job_id in first_column(&rows?)?.into_iter().map(JobId::new) {
+        let mut locked = match lock(tx, job_id).await {
+            Err(super::error::Failure::Final(Error::NotFound { .. })) => continue,
+            locked => locked?,
+        };
+        let now = locked.now;
+        let action = match locked.job.status() {
+            CrawlJobStatus::Completed => Some(Action::JobCompleted),
+            CrawlJobStatus::Failed => Some(Action::JobFailed),
+            // Taken back in this very moment.
+            _ => None,
+        };
+        if let Some(action) = action {
+            locked.job.ended_at = Some(now);
+            locked.job.updated_at = now;
+            let c = &locked.job.counters;
+            let told = format!(
+                "{} of {} chunks completed, {} failed",
+                c.completed_chunks, c.total_chunks, c.failed_chunks
+            );
+            jobs::log(tx, now, &Actor::service(), job_id, action, Some(&told)).await?;
+            announced.push(job_id);
+        }
+        locked.write(tx).await?;
+    }
+    Ok(Done::answer(announced))
+}
+
+pub(super) async fn propagate_priority_step(tx: &Transaction) -> Tried<Done<bool>> {
+    let look = tx.ready(&NEW_PRIORITY).await?;
+    let (begun, rows) = futures::join!(tx.begin(), look.rows(&[]));
+    begun?;
+    let rows = rows?;
+    let Some(row) = rows.first() else { return Ok(Done::answer(false)) };
+    let mut columns = Columns::of(row);
+    let (job_id, priority, from): (i64, i32, i64) = (columns.get()?, columns.get()?, columns.get()?);
+    tx.note_xid(columns.get()?);
+    tx.ready(&PRIORITY_STEP).await?.run(&[&job_id, &priority, &from, &STEP_ROWS]).await?;
+    Ok(Done::answer(true))
+}
+
+pub(super) async fn purge_step(tx: &Transaction) -> Tried<Done<bool>> {
+    let look = tx.ready(&DELETED_JOB).await?;
+    let (begun, rows) = futures::join!(tx.begin(), look.rows(&[]));
+    begun?;
+    let rows = rows?;
+    let Some(row) = rows.first() else { return Ok(Done::answer(false)) };
+    let mut columns = Columns::of(row);
+    let job_id: i64 = columns.get()?;
+    tx.note_xid(columns.get()?);
+    let removed = tx.ready(&PURGE_CHUNKS).await?.run(&[&job_id, &STEP_ROWS]).await?;
+    if removed == 0 {
+        tx.ready(&PURGE_JOB).await?.run(&[&job_id]).await?;
+    }
+    Ok(Done::answer(true))
+}
+
+pub(super) async fn list_unpublished(
+    connection: &Connection,
+    job_id: JobId,
+    limit: u32,
+) -> Tried<Vec<JobChunk>> {
+    let (exists, list) =
+        (connection.ready(&super::claim::JOB_EXISTS).await?, connection.ready(&UNPUBLISHED).await?);
+    if exists.rows(&[&job_id.get()]).await?.is_empty() {
+        return Err(Error::no_job(job_id).into());
+    }
+    Ok(collect(&list.rows(&[&job_id.get(), &i64::from(limit)]).await?, Columns::chunk)?)
+}
+
+/// Setting it twice is harmless, so it needs no transaction of several statements.
+pub(super) async fn mark_published(connection: &Connection, chunk: &JobChunk) -> Tried<()> {
+    super::chunks::get(connection, chunk.id).await?;
+    let publish = connection.ready(&PUBLISH).await?;
+    publish.run(&[&chunk.id.get(), &chunk.attempt.get()]).await.map(|_| ())
+}
+
+/// Partitions of the log to come are made, those older than `keep_days` dropped. Answers how many that were.
+pub(super) async fn maintain_log(connection: &Connection, keep_days: u32) -> Tried<u64> {
+    let rows = connection.ready(&MAINTAIN_LOG).await?.rows(&[&i64::from(keep_days)]).await?;
+    let changed: Vec<i32> = first_column(&rows)?;
+    Ok(changed.first().map_or(0, |changed| u64::from(changed.unsigned_abs())))
+}

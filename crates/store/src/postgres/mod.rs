@@ -1,0 +1,330 @@
+//! The shared backend: PostgreSQL, for any number of processes at once.
+//!
+//! Each operation is a transaction of one or two round trips: what it depends on is read and locked, the pure function
+//! decides, and all that follows is sent together with the commit. Workers claim past each other's locks; counters are
+//! added up from rows that each transaction only adds; queues know where they begin. What was answered has been committed; what
+//! was not answered is asked for by its number before it is tried again.
+
+#[macro_use]
+mod columns;
+
+mod activity;
+mod chunks;
+mod claim;
+mod clock;
+mod connect;
+mod creation;
+mod duties;
+mod error;
+mod jobs;
+mod migrate;
+mod moves;
+mod options;
+mod rows;
+mod statement;
+mod transaction;
+mod tries;
+mod verify;
+mod wake_ups;
+mod writes;
+
+pub use migrate::SchemaChange;
+pub use options::PostgresOptions;
+
+use crate::page::{Page, PageRequest};
+use crate::repository::{
+    ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter, JobVerdict,
+    MovedChunk, NewChunk, WakeUps,
+};
+use async_trait::async_trait;
+use connect::Connections;
+use error::Failure;
+use migrate::Standing;
+use ream_core::event::Event;
+use ream_core::job_event::{JobEvent, NewCrawlJob};
+use ream_core::{Activity, ChunkId, CrawlJob, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use transaction::{SNAPSHOT, WRITE};
+use tries::{Tries, transact};
+use wake_ups::{Listener, Waker};
+
+/// How long a check may take that reads every chunk of a job.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Runs `$op` on a connection until it is done: what only reads, or may be done twice.
+macro_rules! read {
+    ($store:expr, |$connection:ident| $op:expr) => {{
+        let mut tries = $store.tries(WRITE);
+        loop {
+            let tried = match $store.connections.get().await {
+                Ok($connection) => {
+                    let tried = tries.bounded($op).await;
+                    if let Err(Failure::Transient(_)) = &tried {
+                        $connection.drop_it();
+                    }
+                    tried
+                }
+                Err(failure) => Err(failure),
+            };
+            match tried {
+                Ok(answer) => break Ok(answer),
+                Err(Failure::Final(error)) => break Err(error),
+                Err(Failure::Transient(message)) => {
+                    if let Some(error) = tries.failed(message).await {
+                        break Err(error);
+                    }
+                }
+            }
+        }
+    }};
+}
+
+/// How often the activity log is looked after.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(600);
+
+/// State in a PostgreSQL database.
+pub struct PostgresStore {
+    connections: Connections,
+    call_timeout: Duration,
+    patience: Duration,
+    activity_keep_days: u32,
+    last_upkeep: Mutex<Option<Instant>>,
+    waker: Waker,
+    _listener: Listener,
+}
+
+impl PostgresStore {
+    /// Connects, and looks whether the schema is the one that this program knows; where there is none at all,
+    /// [`PostgresOptions::create`] lays it out.
+    ///
+    /// # Errors
+    /// Validation: an option out of its range, or no such URL. Database: out of reach, or another schema.
+    pub async fn open(options: &PostgresOptions) -> Result<Self> {
+        options.validate()?;
+        let connections = Connections::open(options).await?;
+        match Self::look(&connections).await.map_err(Failure::into_error)? {
+            Standing::Current => {}
+            Standing::Empty if options.create => {
+                migrate::migrate(&connections).await.map_err(Failure::into_error)?;
+            }
+            standing => return Err(migrate::not_current(standing)),
+        }
+        let waker = Waker::new();
+        let listener = Listener::start(connections.clone(), waker.clone());
+        Ok(Self {
+            connections,
+            call_timeout: options.call_timeout,
+            patience: options.patience,
+            activity_keep_days: options.activity_keep_days,
+            last_upkeep: Mutex::new(None),
+            waker,
+            _listener: listener,
+        })
+    }
+
+    /// Brings the schema up to date. Several may do it at once.
+    ///
+    /// # Errors
+    /// Database: out of reach, a newer schema, somebody else's tables, or no rights to change the schema.
+    pub async fn migrate(options: &PostgresOptions) -> Result<Vec<SchemaChange>> {
+        let pending = Self::pending_migrations(options).await?;
+        let connections = Connections::open(options).await?;
+        migrate::migrate(&connections).await.map_err(Failure::into_error)?;
+        Ok(pending)
+    }
+
+    /// What [`Self::migrate`] would do.
+    ///
+    /// # Errors
+    /// As [`Self::migrate`].
+    pub async fn pending_migrations(options: &PostgresOptions) -> Result<Vec<SchemaChange>> {
+        let connections = Connections::open(options).await?;
+        migrate::pending(&connections).await.map_err(Failure::into_error)
+    }
+
+    async fn look(connections: &Connections) -> error::Tried<Standing> {
+        let (client, wire) = connections.connect().await?;
+        let wire = tokio::spawn(wire);
+        let standing = migrate::standing(&client).await;
+        wire.abort();
+        standing
+    }
+
+    fn tries(&self, begin: &'static str) -> Tries<'_> {
+        let call_timeout = if begin == SNAPSHOT { CHECK_TIMEOUT } else { self.call_timeout };
+        Tries::new(&self.connections, &self.waker, begin, call_timeout, self.patience)
+    }
+
+    /// The names of the schema's parts, a line each: what [`JobChunkRepository::verify_schema`] compares.
+    ///
+    /// # Errors
+    /// Database.
+    pub async fn schema(&self) -> Result<Vec<String>> {
+        read!(self, |connection| verify::schema(&connection))
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.connections.close();
+    }
+}
+
+#[async_trait]
+impl JobChunkRepository for PostgresStore {
+    async fn create_job(&self, new: NewCrawlJob, actor: &Actor) -> Result<CrawlJob> {
+        transact!(self, WRITE, |tx| jobs::create(&tx, &new, actor))
+    }
+
+    async fn get_job(&self, job_id: JobId) -> Result<CrawlJob> {
+        read!(self, |connection| jobs::get(&connection, job_id))
+    }
+
+    async fn glance_at_job(&self, job_id: JobId) -> Result<(CrawlJob, Timestamp)> {
+        read!(self, |connection| jobs::glance(&connection, job_id))
+    }
+
+    async fn list_jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<CrawlJob>> {
+        read!(self, |connection| jobs::list(&connection, filter, page))
+    }
+
+    async fn apply_to_job(&self, job_id: JobId, event: JobEvent, actor: &Actor) -> Result<CrawlJob> {
+        transact!(self, WRITE, |tx| async {
+            tx.begin().await?;
+            jobs::apply(&tx, job_id, &event, actor).await
+        })
+    }
+
+    async fn delete_job(&self, job_id: JobId, actor: &Actor) -> Result<()> {
+        transact!(self, WRITE, |tx| jobs::delete(&tx, job_id, actor))
+    }
+
+    async fn create_chunks_step(
+        &self,
+        job_id: JobId,
+        max_images: u64,
+        priority: Option<Priority>,
+        actor: &Actor,
+    ) -> Result<Creation> {
+        transact!(self, WRITE, |tx| creation::create_step(&tx, job_id, max_images, priority, actor))
+    }
+
+    async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>, actor: &Actor) -> Result<Creation> {
+        transact!(self, WRITE, |tx| creation::bulk_create(&tx, job_id, &chunks, actor))
+    }
+
+    async fn get_chunk(&self, chunk_id: ChunkId) -> Result<JobChunk> {
+        read!(self, |connection| chunks::get(&connection, chunk_id))
+    }
+
+    async fn list_chunks(
+        &self,
+        job_id: JobId,
+        status: Option<JobChunkStatus>,
+        page: PageRequest,
+    ) -> Result<Page<JobChunk>> {
+        read!(self, |connection| chunks::list(&connection, job_id, status, page))
+    }
+
+    async fn next_pending_chunk(&self, job_id: JobId) -> Result<Option<JobChunk>> {
+        read!(self, |connection| chunks::next_pending(&connection, job_id))
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
+        request.validate()?;
+        transact!(self, WRITE, |tx| claim::claim(&tx, &request))
+    }
+
+    async fn apply(&self, events: Vec<(ChunkId, Event)>, actor: &Actor) -> Result<Vec<Result<MovedChunk>>> {
+        transact!(self, WRITE, |tx| chunks::apply(&tx, &events, actor))
+    }
+
+    async fn split_chunk(&self, chunk_id: ChunkId, parts: u64, actor: &Actor) -> Result<Vec<JobChunk>> {
+        transact!(self, WRITE, |tx| chunks::split(&tx, chunk_id, parts, actor))
+    }
+
+    async fn expire_due(&self, limit: u32) -> Result<u64> {
+        transact!(self, WRITE, |tx| duties::expire_due(&tx, limit))
+    }
+
+    async fn retry_due(&self, limit: u32) -> Result<u64> {
+        transact!(self, WRITE, |tx| duties::retry_due(&tx, limit))
+    }
+
+    async fn cancel_overdue_jobs(&self) -> Result<u64> {
+        self.add_up().await?;
+        let overdue = read!(self, |connection| duties::overdue_jobs(&connection))?;
+        let mut cancelled = 0;
+        for job_id in overdue {
+            cancelled += u64::from(transact!(self, WRITE, |tx| duties::cancel_overdue(&tx, job_id))?);
+        }
+        Ok(cancelled)
+    }
+
+    async fn announce_ends(&self) -> Result<Vec<JobId>> {
+        self.add_up().await?;
+        transact!(self, WRITE, |tx| duties::announce_ends(&tx))
+    }
+
+    async fn propagate_priority_step(&self) -> Result<bool> {
+        transact!(self, WRITE, |tx| duties::propagate_priority_step(&tx))
+    }
+
+    async fn purge_step(&self) -> Result<bool> {
+        transact!(self, WRITE, |tx| duties::purge_step(&tx))
+    }
+
+    async fn upkeep(&self) -> Result<u64> {
+        {
+            let mut last = self.last_upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_some_and(|last| last.elapsed() < UPKEEP_INTERVAL) {
+                return Ok(0);
+            }
+            *last = Some(Instant::now());
+        }
+        read!(self, |connection| duties::maintain_log(&connection, self.activity_keep_days))
+    }
+
+    async fn list_unpublished(&self, job_id: JobId, limit: u32) -> Result<Vec<JobChunk>> {
+        read!(self, |connection| duties::list_unpublished(&connection, job_id, limit))
+    }
+
+    async fn mark_published(&self, chunk: &JobChunk) -> Result<()> {
+        read!(self, |connection| duties::mark_published(&connection, chunk))
+    }
+
+    async fn verify_job(&self, job_id: JobId) -> Result<JobVerdict> {
+        transact!(self, SNAPSHOT, |tx| verify::verify_job(&tx, job_id))
+    }
+
+    async fn repair_counters(&self, job_id: JobId, actor: &Actor) -> Result<CrawlJob> {
+        transact!(self, WRITE, |tx| verify::repair_counters(&tx, job_id, actor))
+    }
+
+    async fn verify_schema(&self) -> Result<Vec<String>> {
+        read!(self, |connection| verify::verify_schema(&connection))
+    }
+
+    async fn list_activity(&self, filter: ActivityFilter, page: PageRequest) -> Result<Page<Activity>> {
+        read!(self, |connection| activity::list(&connection, &filter, page))
+    }
+
+    async fn now(&self) -> Result<Timestamp> {
+        read!(self, |connection| clock::now(&connection))
+    }
+
+    fn wake_ups(&self) -> WakeUps {
+        self.waker.wake_ups()
+    }
+}
+
+impl PostgresStore {
+    /// Brings the rows of jobs up to what their deltas say.
+    async fn add_up(&self) -> Result<()> {
+        for job_id in read!(self, |connection| duties::moved_jobs(&connection))? {
+            transact!(self, WRITE, |tx| duties::add_up(&tx, job_id))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! One try at an operation: a transaction that is either committed, or undone whatever happens to its caller.
+
+use super::connect::Connection;
+use super::error::{Failure, Tried};
+use super::statement::{Ready, Sql};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// The number of a transaction, by which its fate can be asked for.
+pub(super) type Xid = i64;
+
+/// A transaction. Dropped before its end, it takes the connection with it: then the server undoes it.
+pub(super) struct Transaction {
+    connection: Option<Connection>,
+    begin: &'static str,
+    /// 0 before it is known.
+    xid: AtomicI64,
+}
+
+/// What reads and locks as it goes, and writes.
+pub(super) const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// What reads on one snapshot.
+pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+impl Transaction {
+    /// Nothing is sent yet: see [`Self::begin`].
+    pub(super) const fn new(connection: Connection, begin: &'static str) -> Self {
+        Self { connection: Some(connection), begin, xid: AtomicI64::new(0) }
+    }
+
+    fn connection(&self) -> Tried<&Connection> {
+        self.connection.as_ref().ok_or_else(|| Failure::Transient("the transaction has ended".to_owned()))
+    }
+
+    /// Begins it. May be sent together with its first statements.
+    pub(super) async fn begin(&self) -> Tried<()> {
+        let connection = self.connection()?;
+        connection.batch("begin a transaction", &connection.begin_sql(self.begin)).await
+    }
+
+    /// Makes a statement ready. All statements that are sent together must be made ready before the first is sent:
+    /// else one would wait for its preparation and come after those that should follow it.
+    pub(super) async fn ready(&self, sql: &'static Sql) -> Tried<Ready<'_>> {
+        self.connection()?.ready(sql).await
+    }
+
+    /// Notes its number, as the server told it.
+    pub(super) fn note_xid(&self, xid: Xid) {
+        self.xid.store(xid, Ordering::Relaxed);
+    }
+
+    /// Its number, if the server told it.
+    pub(super) fn xid(&self) -> Option<Xid> {
+        Some(self.xid.load(Ordering::Relaxed)).filter(|xid| *xid != 0)
+    }
+
+    /// Ends it. May be sent together with its last statements: if one of those fails, the server undoes all.
+    pub(super) async fn commit(&self) -> Tried<()> {
+        self.connection()?.batch("commit", "COMMIT").await
+    }
+
+    /// Undoes it, and gives the connection back if that went well.
+    pub(super) async fn roll_back(mut self) {
+        if let Ok(connection) = self.connection()
+            && connection.batch("roll back", "ROLLBACK").await.is_ok()
+        {
+            self.end();
+        }
+    }
+
+    /// Gives the connection back: the server has answered that all is over.
+    pub(super) fn end(&mut self) {
+        drop(self.connection.take());
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.drop_it();
+        }
+    }
+}
