@@ -13,7 +13,11 @@ pub(crate) struct Turns {
 }
 
 struct State {
-    free: usize,
+    held: usize,
+    /// May be fewer than are held, after it shrank.
+    places: usize,
+    least: usize,
+    most: usize,
     tickets: u64,
     waiting: BTreeMap<(u64, u64), oneshot::Sender<Turn>>,
     last_given: Instant,
@@ -32,17 +36,46 @@ pub(crate) struct SentAway;
 impl Turns {
     /// At least one place.
     pub(crate) fn new(places: usize) -> Self {
-        let state =
-            State { free: places.max(1), tickets: 0, waiting: BTreeMap::new(), last_given: Instant::now() };
+        Self::growing(places, places)
+    }
+
+    /// `least` places at first, and at most `most`: see [`Self::grow`] and [`Self::shrink`].
+    pub(crate) fn growing(least: usize, most: usize) -> Self {
+        let most = most.max(1);
+        let least = least.clamp(1, most);
+        let state = State {
+            held: 0,
+            places: least,
+            least,
+            most,
+            tickets: 0,
+            waiting: BTreeMap::new(),
+            last_given: Instant::now(),
+        };
         Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// One place more, up to the most.
+    pub(crate) fn grow(&self) {
+        {
+            let mut state = lock(&self.state);
+            if state.places >= state.most {
+                return;
+            }
+            state.places += 1;
+        }
+        hand_out(&self.state);
+    }
+
+    /// Back to the least: who holds a place keeps it, but it is not handed on.
+    pub(crate) fn shrink(&self) {
+        let mut state = lock(&self.state);
+        state.places = state.least;
     }
 
     /// A place if one is free and nobody waits.
     pub(crate) fn try_take(&self) -> Option<Turn> {
-        let mut state = lock(&self.state);
-        state.free = state.free.checked_sub(1)?;
-        state.last_given = Instant::now();
-        Some(self.turn())
+        lock(&self.state).take().then(|| self.turn())
     }
 
     /// Waits for a place. `age` is the fetch's number: smaller goes first.
@@ -50,9 +83,7 @@ impl Turns {
         let receiver = {
             let mut state = lock(&self.state);
             // Nobody waits while a place is free.
-            if let Some(free) = state.free.checked_sub(1) {
-                state.free = free;
-                state.last_given = Instant::now();
+            if state.take() {
                 return Ok(self.turn());
             }
             let (sender, receiver) = oneshot::channel();
@@ -85,26 +116,42 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl State {
+    /// Takes a free place, if there is one.
+    fn take(&mut self) -> bool {
+        if self.held >= self.places {
+            return false;
+        }
+        self.held += 1;
+        self.last_given = Instant::now();
+        true
+    }
+}
+
+/// Gives free places to those who wait, the oldest first.
+fn hand_out(state: &Arc<Mutex<State>>) {
+    loop {
+        let sender = {
+            let mut locked = lock(state);
+            if locked.waiting.is_empty() || !locked.take() {
+                return;
+            }
+            locked.waiting.pop_first()
+        };
+        let Some((_, sender)) = sender else { return };
+        if let Err(mut refused) = sender.send(Turn { state: Some(Arc::clone(state)) }) {
+            // Its receiver gave up: the place goes to the next, by this loop and not by recursion.
+            refused.state = None;
+            lock(state).held -= 1;
+        }
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         let Some(state) = self.state.take() else { return };
-        loop {
-            let next = {
-                let mut locked = lock(&state);
-                let next = locked.waiting.pop_first();
-                match next {
-                    Some(_) => locked.last_given = Instant::now(),
-                    None => locked.free += 1,
-                }
-                next
-            };
-            let Some((_, sender)) = next else { return };
-            match sender.send(Self { state: Some(Arc::clone(&state)) }) {
-                Ok(()) => return,
-                // Its receiver gave up: the place goes to the next, by this loop and not by recursion.
-                Err(mut refused) => refused.state = None,
-            }
-        }
+        lock(&state).held -= 1;
+        hand_out(&state);
     }
 }
 
@@ -140,6 +187,24 @@ mod tests {
         drop(patient);
         assert!(turns.try_take().is_some());
         assert!(lock(&turns.state).waiting.is_empty());
+    }
+
+    #[test]
+    fn places_grow_one_by_one_and_shrink_as_they_are_given_back() {
+        let turns = Turns::growing(2, 3);
+        let mut held: Vec<_> = std::iter::from_fn(|| turns.try_take()).collect();
+        assert_eq!(held.len(), 2);
+        let mut waiting = Box::pin(turns.take(1));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        turns.grow();
+        turns.grow();
+        held.push(waiting.now_or_never().unwrap().unwrap());
+        assert!(turns.try_take().is_none(), "three are the most");
+        turns.shrink();
+        held.pop();
+        assert!(turns.try_take().is_none(), "two are held still");
+        held.pop();
+        assert!(turns.try_take().is_some());
     }
 
     #[test]

@@ -18,6 +18,10 @@ use std::time::Duration;
 pub(crate) use table::{Hosts, host_name};
 use tokio::time::Instant;
 
+/// Requests at once to a host that has not answered yet, or was too slow the last time. A host that drips would
+/// otherwise take every place that it may have, for as long as time limits last.
+const TRUSTED_AT_FIRST: usize = 8;
+
 /// How many times a host's requests all names of its registrable domain may have.
 const DOMAIN_SHARE: usize = 4;
 
@@ -59,7 +63,7 @@ pub(crate) enum Start {
 
 impl Domain {
     fn new(config: &FetchConfig) -> Self {
-        let turns = Turns::new(config.max_per_host.saturating_mul(DOMAIN_SHARE));
+        let turns = Turns::growing(TRUSTED_AT_FIRST, config.max_per_host.saturating_mul(DOMAIN_SHARE));
         Self { turns, robots_turns: Turns::new(config.max_per_host) }
     }
 }
@@ -73,7 +77,7 @@ impl Host {
         });
         Self {
             name,
-            turns: Turns::new(config.max_per_host),
+            turns: Turns::growing(TRUSTED_AT_FIRST, config.max_per_host),
             robots_turns: Turns::new(1),
             domain,
             state: Mutex::new(State {
@@ -113,9 +117,17 @@ impl Host {
 
     /// The host gave an answer that shows it at work.
     pub(crate) fn succeeded(&self) {
-        let mut state = self.lock();
-        state.breaker.succeeded();
-        state.pace.succeeded();
+        {
+            let mut state = self.lock();
+            state.breaker.succeeded();
+            state.pace.succeeded();
+        }
+        self.all_turns().for_each(Turns::grow);
+    }
+
+    /// The host's queue of images, and its domain's.
+    fn all_turns(&self) -> impl Iterator<Item = &Turns> {
+        std::iter::once(&self.turns).chain(self.domain.iter().map(|domain| &domain.turns))
     }
 
     pub(crate) fn failed(&self, probe: bool, failure: &Failure) {
@@ -141,6 +153,9 @@ impl Host {
             }
         };
         drop(state);
+        if failure.class == Timeout {
+            self.all_turns().for_each(Turns::shrink);
+        }
         if given_up {
             tracing::debug!(host = self.name, "host given up: {}", failure.message);
             self.turns.send_away();

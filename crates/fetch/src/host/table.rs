@@ -111,6 +111,10 @@ mod tests {
         let [a, b] = ["http://a.example.org/", "http://b.example.org/"].map(|url| get(&hosts, url));
         let take = |host: &Host| host.domain.as_ref().unwrap().turns.try_take();
         let held: Vec<_> = std::iter::from_fn(|| take(&a)).collect();
+        assert_eq!(held.len(), 8, "not known yet");
+        assert!(take(&b).is_none());
+        (0..100).for_each(|_| b.succeeded());
+        let held: Vec<_> = held.into_iter().chain(std::iter::from_fn(|| take(&a))).collect();
         assert_eq!(held.len(), 4 * FetchConfig::default().max_per_host);
         assert!(take(&b).is_none());
     }
