@@ -11,6 +11,7 @@ use crate::retry;
 use crate::robots::Robots;
 use crate::target::Target;
 use crate::try_once::{Image, Try};
+use crate::unfinished::Unfinished;
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -27,11 +28,10 @@ pub struct Fetcher {
 
 /// Fetches called and not ended, above which there is no [`Fetcher::room`]: many that wait for the same few hosts
 /// would be joined by more of the same.
-const MAX_UNFINISHED: usize = 1000;
+const MAX_UNFINISHED: usize = 10_000;
 
 struct Inner {
-    /// A clone for each fetch that has not ended.
-    unfinished: Arc<()>,
+    unfinished: Unfinished,
     net: Net,
     robots: Option<Robots>,
     budget: Budget,
@@ -92,7 +92,13 @@ impl Fetcher {
         let budget = Budget::new(config.memory_budget);
         let lookup: Arc<dyn Lookup> = Arc::new(lookup);
         let net = Net::new(Arc::new(config), &lookup)?;
-        let inner = Inner { unfinished: Arc::new(()), net, robots, budget, reports: Reports::default() };
+        let inner = Inner {
+            unfinished: Unfinished::new(MAX_UNFINISHED),
+            net,
+            robots,
+            budget,
+            reports: Reports::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -105,7 +111,7 @@ impl Fetcher {
     /// [`FetchError`].
     pub fn fetch(&self, url: &str) -> impl Future<Output = Result<Fetched, FetchError>> + Send + use<> {
         let (inner, url, reservation) = (Arc::clone(&self.inner), Box::from(url), self.inner.budget.join());
-        let unfinished = Arc::clone(&self.inner.unfinished);
+        let unfinished = self.inner.unfinished.count();
         async move {
             // Counted until the fetch has ended or was dropped; the result may be kept for longer.
             let _unfinished = unfinished;
@@ -114,11 +120,9 @@ impl Fetcher {
     }
 
     /// Waits until another fetch would find a place on the network at once, and not too many wait for their hosts
-    /// already. A place that comes free is noticed at once; for the rest, ask again from time to time.
+    /// already.
     pub async fn room(&self) {
-        if Arc::strong_count(&self.inner.unfinished) > MAX_UNFINISHED {
-            return std::future::pending().await;
-        }
+        self.inner.unfinished.few().await;
         // Whoever waits for a place goes first.
         drop(self.inner.net.gate.slot(u64::MAX).await);
     }

@@ -29,6 +29,7 @@ mod slot;
 mod target;
 mod try_once;
 mod turns;
+mod unfinished;
 
 pub use address::AddressPolicy;
 pub use budget::{Reservation, WorkPermit};

@@ -33,7 +33,7 @@ pub(crate) struct CrawlFlags {
     /// Images a second from one host, 0.001 to 10000 [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = flag(host_rate))]
     pub(crate) host_rate: Option<f64>,
-    /// The most chunks worked on at the same time, 1 to 64 [default: 32]
+    /// The most chunks worked on at the same time, 1 to 1024 [default: 128]
     #[arg(long, value_name = "COUNT", value_parser = flag(chunks_in_flight))]
     pub(crate) chunks_in_flight: Option<u32>,
     /// The longest time for one try at one image, in seconds, 1 to 3600 [default: 60]
@@ -92,7 +92,7 @@ fn images_in_flight(text: &str) -> ream::Result<usize> {
 }
 
 fn chunks_in_flight(text: &str) -> ream::Result<u32> {
-    within("chunks_in_flight", text, 64).map(|count| u32::try_from(count).unwrap_or(u32::MAX))
+    within("chunks_in_flight", text, 1024).map(|count| u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn max_per_host(text: &str) -> ream::Result<usize> {

@@ -32,8 +32,9 @@ pub struct CrawlOptions {
 }
 
 impl CrawlOptions {
-    /// So many that one slow image in each need not stop the rest.
-    pub const DEFAULT_CHUNKS_IN_FLIGHT: u32 = 32;
+    /// So many that a slow image in each need not stop the rest. Most are never there at once: another chunk is begun
+    /// only when fetching would idle.
+    pub const DEFAULT_CHUNKS_IN_FLIGHT: u32 = 128;
 
     /// As [`PolicyFields::default`], with short waits between retries: somebody sits there, and a full disk or a dead
     /// network is to be told within minutes. A chunk may take long where a single host has all its images and wants ten
