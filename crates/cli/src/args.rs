@@ -1,6 +1,8 @@
 //! The shape of the command line.
 
-use crate::commands::{activity, chunks, completions, crawl, demo, failed, jobs, plan, verify, watch};
+use crate::commands::{
+    activity, chunks, completions, crawl, demo, failed, jobs, migrate, plan, verify, watch,
+};
 use crate::settings::ColorWhen;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     Watch(watch::WatchArgs),
     Verify(verify::VerifyArgs),
     Activity(activity::ActivityArgs),
+    Migrate(migrate::MigrateArgs),
     /// Show the settings in force and where each came from
     ///
     /// Flags come before REAM_* variables, these before `ream.toml` in the current folder, that before defaults.
@@ -59,7 +62,7 @@ Examples:
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
-    /// Where state lives: `sqlite:PATH` [default: sqlite:ream.db]
+    /// Where state lives: `sqlite:PATH` or `postgres://…` [default: sqlite:ream.db]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) database: Option<String>,
     /// The settings file [default: ream.toml]

@@ -1,7 +1,9 @@
 //! From a database URL to a repository.
 
 use ream_core::{DatabaseFault, Error, Result};
-use ream_store::{JobChunkRepository, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+use ream_store::{
+    JobChunkRepository, PostgresOptions, PostgresStore, SchemaChange, SqliteOptions, SqliteStore,
+};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -80,13 +82,7 @@ impl DatabaseUrl {
             Self::Sqlite(path) => {
                 let mut options = SqliteOptions::new(path);
                 options.create = create;
-                let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&options)).await;
-                // Only a panic can be the matter.
-                let store = opened.map_err(|error| Error::Database {
-                    fault: DatabaseFault::Constraint,
-                    message: format!("open the database: {error}"),
-                })?;
-                Ok(Arc::new(store?))
+                Ok(Arc::new(blocking(move || SqliteStore::open(&options)).await?))
             }
             Self::Postgres(url) => {
                 let mut options = PostgresOptions::new(url);
@@ -95,6 +91,36 @@ impl DatabaseUrl {
             }
         }
     }
+
+    /// Brings the schema up to date, and makes the database where it is a file that is missing. Answers what was done, or,
+    /// with `dry_run`, what would be. Several may do it at once.
+    ///
+    /// # Errors
+    /// Database: it cannot be opened, its schema is newer than this program, or somebody else's.
+    pub async fn migrate(&self, dry_run: bool) -> Result<Vec<SchemaChange>> {
+        match self {
+            Self::Sqlite(path) => {
+                let looked = path.clone();
+                let pending = blocking(move || SqliteStore::pending_migrations(&looked)).await?;
+                if !dry_run {
+                    self.open(true).await?;
+                }
+                Ok(pending)
+            }
+            Self::Postgres(url) if dry_run => {
+                PostgresStore::pending_migrations(&PostgresOptions::new(url)).await
+            }
+            Self::Postgres(url) => PostgresStore::migrate(&PostgresOptions::new(url)).await,
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    // Only a panic can be the matter.
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        let message = format!("open the database: {error}");
+        Err(Error::Database { fault: DatabaseFault::Constraint, message })
+    })
 }
 
 /// Opens the database at `url` (`sqlite:PATH` or `postgres://…`), and makes it where it is missing.

@@ -53,7 +53,8 @@ pub use ream_core::{
 };
 pub use ream_store::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Cursor, JobChunkRepository, JobFilter, JobVerdict,
-    NewChunk, Page, PageRequest, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, WakeUps,
+    NewChunk, Page, PageRequest, PostgresOptions, PostgresStore, SchemaChange, SqliteOptions, SqliteStore,
+    WakeUps,
 };
 
 /// The README's example compiles.

@@ -6,6 +6,7 @@ mod creation;
 pub mod page;
 pub mod postgres;
 pub mod repository;
+mod schema_change;
 pub mod sqlite;
 mod verdict;
 
@@ -18,4 +19,5 @@ pub use repository::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter, JobVerdict,
     MovedChunk, NewChunk, WakeUps,
 };
+pub use schema_change::SchemaChange;
 pub use sqlite::{SqliteOptions, SqliteStore};

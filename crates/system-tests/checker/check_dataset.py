@@ -230,7 +230,7 @@ def check(dataset: kinds.Dataset, served=None):
     faults, options = Faults(), dataset.options
     served = served or Served(dataset.served)
     rows, rejected = lists.read(dataset.list_path, options.keep_cols)
-    state = database.read(faults, dataset.root)
+    state = database.told(dataset.state) if dataset.state else database.read(faults, dataset.root)
     if state is None:
         return faults, []
     database.check(faults, state, len(rows), dataset.partial)

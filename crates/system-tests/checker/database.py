@@ -30,6 +30,11 @@ class State(typing.NamedTuple):
     integrity: list
 
 
+def told(state):
+    """The state as somebody else read it from another database."""
+    return State(state["job"], [Chunk(**chunk) for chunk in state["chunks"]], ["ok"])
+
+
 def read(faults, dataset):
     """The state, or None with a fault."""
     path = os.path.join(dataset, "_ream", "ream.db")

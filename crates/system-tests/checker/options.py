@@ -81,6 +81,7 @@ class Dataset(typing.NamedTuple):
     served: dict
     expected: dict
     partial: bool = False
+    state: dict | None = None
 
 
 def add_arguments(parser, required=True):
@@ -92,6 +93,7 @@ def add_arguments(parser, required=True):
     parser.add_argument("--web-root", help="the folder that is served at --url-prefix")
     parser.add_argument("--url-prefix")
     parser.add_argument("--expected", help="JSON: URL to error class; several with `|` between, `ok` is one")
+    parser.add_argument("--state", help="JSON: job and chunks, where they are in no SQLite file of the dataset")
     parser.add_argument("--partial", action="store_true", help="the crawl has not ended yet")
     parser.add_argument("--img2dataset-layout", action="store_true")
     parser.add_argument("--resize-mode", choices=["no", "border", "keep_ratio", "keep_ratio_largest", "center_crop"])
@@ -108,7 +110,8 @@ def dataset(args: argparse.Namespace):
     options = Options(
         args.format, args.img2dataset_layout, args.resize_mode, args.image_size, args.encode, kept, args.max_fetch_ms
     )
-    return Dataset(args.dataset, args.list, options, load(args.served), load(args.expected), args.partial)
+    state = load(args.state) if args.state else None
+    return Dataset(args.dataset, args.list, options, load(args.served), load(args.expected), args.partial, state)
 
 
 def exists(root, name):

@@ -80,6 +80,13 @@ impl Check {
         self
     }
 
+    /// The state lies in another database: its job and chunks are in this JSON file.
+    #[must_use]
+    pub fn state(mut self, path: &Path) -> Self {
+        self.push(["--state".into(), path.into()]);
+        self
+    }
+
     /// No image may have taken longer.
     #[must_use]
     pub fn max_fetch_ms(mut self, ms: u64) -> Self {

@@ -8,6 +8,7 @@ pub(crate) mod crawl;
 pub(crate) mod demo;
 pub(crate) mod failed;
 pub(crate) mod jobs;
+pub(crate) mod migrate;
 pub(crate) mod plan;
 pub(crate) mod verify;
 pub(crate) mod watch;
@@ -43,6 +44,7 @@ pub(crate) async fn run(command: Command, cx: &Context<'_>) -> Result<Exit> {
         Command::Watch(args) => watch::run(args, cx).await,
         Command::Verify(args) => verify::run(args, cx).await,
         Command::Activity(args) => activity::run(args, cx).await,
+        Command::Migrate(args) => migrate::run(args, cx).await,
         Command::Config => config::run(cx),
         Command::Completions(args) => completions::run(&args, cx.out),
     }

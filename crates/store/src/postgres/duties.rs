@@ -109,9 +109,10 @@ pub(super) static DELETED_JOB: Sql = Sql::new(
     &[],
 );
 
+/// An array, because the server takes an unknown limit for a tenth of the job, and would rather read all ids there are.
 pub(super) static PURGE_CHUNKS: Sql = Sql::new(
     "remove chunks",
-    "DELETE FROM job_chunks WHERE id IN (SELECT id FROM job_chunks WHERE job_id = $1 LIMIT $2)",
+    "DELETE FROM job_chunks WHERE id = ANY (ARRAY(SELECT id FROM job_chunks WHERE job_id = $1 LIMIT $2))",
     &[Type::INT8, Type::INT8],
 );
 
@@ -128,10 +129,11 @@ pub(super) static UNPUBLISHED: Sql = Sql::new(
     &[Type::INT8, Type::INT8],
 );
 
+/// As a number, so that the chunk is found by its id and not among all that are, or just were, unpublished.
 pub(super) static PUBLISH: Sql = Sql::new(
     "note a published chunk",
     "UPDATE job_chunks SET unpublished = false, updated_at = (SELECT ream_now()) \
-     WHERE id = $1 AND attempt = $2 AND status = 'completed' AND unpublished",
+     WHERE id = $1 AND attempt = $2 AND status = 'completed' AND unpublished::integer = 1",
     &[Type::INT8, Type::INT8],
 );
 

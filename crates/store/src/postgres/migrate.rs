@@ -2,8 +2,10 @@
 
 use super::connect::Connections;
 use super::error::{Doing, Failure, Tried, refused};
+use crate::schema_change::SchemaChange;
 use ream_core::Error;
 use refinery::{Migration, Runner};
+use std::time::Duration;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
@@ -16,14 +18,8 @@ const MIGRATIONS: [(&str, &str); 2] = [
 /// Held while a schema is changed: who comes second waits, and finds the work done.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(x'5265616D00000001'::bigint)";
 
-/// One change of the schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SchemaChange {
-    /// Its number and name.
-    pub name: String,
-    /// What it runs.
-    pub sql: String,
-}
+/// How long it may take until the second connection answers: a pooler that has only one has given it to the lock.
+const SECOND_CONNECTION: Duration = Duration::from_secs(5);
 
 /// How a database's schema stands to this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +66,12 @@ async fn applied(client: &Client) -> Tried<Vec<u32>> {
 /// # Errors
 /// The schema is newer than this program, or the tables are somebody else's.
 pub(super) async fn standing(client: &Client) -> Tried<Standing> {
+    // Before the versions are read: tables that somebody lays out in between come together with their version.
+    let theirs = "SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
+        AND relname IN ('job_chunks', 'crawl_jobs')";
+    let found = client.simple_query(theirs).await.doing("look for tables")?;
+    let has_tables =
+        found.iter().any(|message| matches!(message, tokio_postgres::SimpleQueryMessage::Row(_)));
     let applied = applied(client).await?;
     if let Some(newer) = applied.iter().find(|version| **version > newest()) {
         return Err(refused(format!(
@@ -79,19 +81,12 @@ pub(super) async fn standing(client: &Client) -> Tried<Standing> {
         .into());
     }
     match applied.len() as u32 {
-        0 => {
-            let theirs = "SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
-                AND relname IN ('job_chunks', 'crawl_jobs')";
-            let found = client.simple_query(theirs).await.doing("look for tables")?;
-            if found.iter().any(|message| matches!(message, tokio_postgres::SimpleQueryMessage::Row(_))) {
-                return Err(refused(
-                    "there is a table `job_chunks` or `crawl_jobs` that this program did not make; name another \
-                     database, or another schema by `?options=-csearch_path=NAME`",
-                )
-                .into());
-            }
-            Ok(Standing::Empty)
-        }
+        0 if has_tables => Err(refused(
+            "there is a table `job_chunks` or `crawl_jobs` that this program did not make; name another \
+             database, or another schema by `?options=-csearch_path=NAME`",
+        )
+        .into()),
+        0 => Ok(Standing::Empty),
         n if n < newest() => Ok(Standing::Older),
         _ => Ok(Standing::Current),
     }
@@ -108,10 +103,7 @@ pub(super) async fn pending(connections: &Connections) -> Tried<Vec<SchemaChange
     let applied = looked.await;
     wire.abort();
     let applied = applied?;
-    let changes = MIGRATIONS.iter().enumerate().filter(|(n, _)| !applied.contains(&(*n as u32 + 1)));
-    Ok(changes
-        .map(|(_, (name, sql))| SchemaChange { name: (*name).to_owned(), sql: (*sql).to_owned() })
-        .collect())
+    Ok(SchemaChange::missing(&MIGRATIONS, &applied))
 }
 
 /// Applies what is missing, in one transaction. Several may do it at once.
@@ -123,6 +115,15 @@ pub(super) async fn migrate(connections: &Connections) -> Tried<()> {
     let wire = tokio::spawn(wire);
     let work = async {
         holder.batch_execute(&format!("BEGIN; {LOCK}")).await.doing("wait for another migration")?;
+        tokio::time::timeout(SECOND_CONNECTION, client.batch_execute("SELECT 1"))
+            .await
+            .map_err(|_| {
+                refused(
+                    "a change of the schema needs two connections at once and got one; name the database itself, not \
+                     the pooler before it",
+                )
+            })?
+            .doing("look for a second connection")?;
         if standing(&client).await? != Standing::Current {
             let mut runner = runner()?.set_grouped(true);
             runner.set_migration_table_name("refinery_schema_history");

@@ -20,6 +20,8 @@ mod jobs;
 mod migrate;
 mod moves;
 mod options;
+#[cfg(test)]
+mod plans;
 mod rows;
 mod statement;
 mod transaction;
@@ -28,7 +30,6 @@ mod verify;
 mod wake_ups;
 mod writes;
 
-pub use migrate::SchemaChange;
 pub use options::PostgresOptions;
 
 use crate::page::{Page, PageRequest};
@@ -36,6 +37,7 @@ use crate::repository::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter, JobVerdict,
     MovedChunk, NewChunk, WakeUps,
 };
+use crate::schema_change::SchemaChange;
 use async_trait::async_trait;
 use connect::Connections;
 use error::Failure;

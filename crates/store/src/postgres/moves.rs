@@ -29,11 +29,13 @@ pub(super) static LOCK_CHUNKS: Sql = Sql::new(
     &[Type::INT8_ARRAY],
 );
 
-/// Keeps the gates of these chunks' jobs from being closed before this transaction's end.
+/// Keeps the gates of these chunks' jobs from being closed before this transaction's end. In the order of the jobs, of
+/// chunks that are found first: an index by job has all chunks in that order, and would be read from end to end.
 pub(super) static HOLD_GATES: Sql = Sql::new(
     "hold the gates of jobs",
-    "SELECT pg_advisory_xact_lock_shared(ream_gate_key(job_id)) \
-     FROM (SELECT DISTINCT job_id FROM job_chunks WHERE id = ANY ($1) ORDER BY job_id) j",
+    "WITH named AS MATERIALIZED (SELECT job_id FROM job_chunks WHERE id = ANY ($1)) \
+     SELECT pg_advisory_xact_lock_shared(ream_gate_key(job_id)) \
+     FROM (SELECT DISTINCT job_id FROM named ORDER BY job_id) j",
     &[Type::INT8_ARRAY],
 );
 

@@ -4,6 +4,7 @@ use super::connect::Connection;
 use super::error::{Failure, Tried};
 use super::statement::{Ready, Sql};
 use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::time::Instant;
 
 /// The number of a transaction, by which its fate can be asked for.
 pub(super) type Xid = i64;
@@ -14,6 +15,8 @@ pub(super) struct Transaction {
     begin: &'static str,
     /// 0 before it is known.
     xid: AtomicI64,
+    /// Before it began.
+    made_at: Instant,
 }
 
 /// What reads and locks as it goes, and writes.
@@ -23,8 +26,8 @@ pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ O
 
 impl Transaction {
     /// Nothing is sent yet: see [`Self::begin`].
-    pub(super) const fn new(connection: Connection, begin: &'static str) -> Self {
-        Self { connection: Some(connection), begin, xid: AtomicI64::new(0) }
+    pub(super) fn new(connection: Connection, begin: &'static str) -> Self {
+        Self { connection: Some(connection), begin, xid: AtomicI64::new(0), made_at: Instant::now() }
     }
 
     fn connection(&self) -> Tried<&Connection> {
@@ -51,6 +54,11 @@ impl Transaction {
     /// Its number, if the server told it.
     pub(super) fn xid(&self) -> Option<Xid> {
         Some(self.xid.load(Ordering::Relaxed)).filter(|xid| *xid != 0)
+    }
+
+    /// A moment before it began.
+    pub(super) const fn made_at(&self) -> Instant {
+        self.made_at
     }
 
     /// Ends it. May be sent together with its last statements: if one of those fails, the server undoes all.

@@ -4,7 +4,7 @@
 use super::connect::Connections;
 use super::error::{Failure, Tried, unavailable};
 use super::statement::Sql;
-use super::transaction::Transaction;
+use super::transaction::{Transaction, Xid};
 use super::wake_ups::Waker;
 use super::writes::Writes;
 use ream_core::{Error, Result};
@@ -16,8 +16,14 @@ use tokio_postgres::types::Type;
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-pub(super) static XACT_STATUS: Sql =
-    Sql::new("ask for a transaction's fate", "SELECT pg_xact_status($1::text::xid8)", &[Type::TEXT]);
+/// What became of a transaction, and how many milliseconds ago the server last recovered from a crash, or before: then it
+/// counts anew, its statistics and also transactions. It may give the number of one that was lost to another one.
+pub(super) static XACT_STATUS: Sql = Sql::new(
+    "ask for a transaction's fate",
+    "SELECT pg_xact_status($1::text::xid8), floor(extract(epoch FROM clock_timestamp() - stats_reset) * 1000)::bigint \
+     FROM pg_stat_bgwriter",
+    &[Type::TEXT],
+);
 
 /// What one try comes to: its answer, and what is still to be written before that holds.
 pub(super) struct Done<T> {
@@ -100,9 +106,9 @@ impl<'s> Tries<'s> {
                 Some(Err(error))
             }
             Err(Failure::Transient(message)) => {
-                let xid = tx.xid();
+                let (xid, made_at) = (tx.xid(), tx.made_at());
                 drop(tx);
-                match self.fate(xid).await {
+                match self.fate(xid, made_at).await {
                     Some(Fate::Committed) => {
                         self.wake(wakes);
                         Some(Ok(answer))
@@ -138,12 +144,16 @@ impl<'s> Tries<'s> {
     }
 
     /// Asks until the server says what became of it. `None` where nobody knows, as after a server was replaced by another.
-    async fn fate(&mut self, xid: Option<i64>) -> Option<Fate> {
-        let xid = xid?.to_string();
+    async fn fate(&mut self, xid: Option<Xid>, made_at: Instant) -> Option<Fate> {
+        // Whatever must not be done twice has told its number.
+        let Some(xid) = xid else { return Some(Fate::Undone) };
+        let xid = xid.to_string();
         loop {
-            match self.bounded(self.ask_for_fate(&xid)).await {
-                Ok(Some(status)) if status == "committed" => return Some(Fate::Committed),
-                Ok(Some(status)) if status == "aborted" => return Some(Fate::Undone),
+            match self.bounded(self.ask_for_fate(&xid, made_at)).await {
+                Ok(Some((status, crashed))) if status == "committed" => {
+                    return (!crashed).then_some(Fate::Committed);
+                }
+                Ok(Some((status, _))) if status == "aborted" => return Some(Fate::Undone),
                 // Its end is still on its way, or will not come and the server gives it up after a while.
                 Ok(Some(_)) | Err(Failure::Transient(_)) => {}
                 Ok(None) | Err(Failure::Final(_)) => return None,
@@ -154,10 +164,16 @@ impl<'s> Tries<'s> {
         }
     }
 
-    async fn ask_for_fate(&self, xid: &str) -> Tried<Option<String>> {
+    /// What the server says of it, and whether the server may have crashed since before it began.
+    async fn ask_for_fate(&self, xid: &str, made_at: Instant) -> Tried<Option<(String, bool)>> {
         let connection = self.connections.get().await?;
         let rows = connection.ready(&XACT_STATUS).await?.rows(&[&xid]).await?;
-        Ok(rows.first().and_then(|row| row.try_get(0).ok().flatten()))
+        let age_ms = i64::try_from(made_at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Ok(rows.first().and_then(|row| {
+            let status: Option<String> = row.try_get(0).ok()?;
+            let recovered_ms: Option<i64> = row.try_get(1).ok()?;
+            Some((status?, recovered_ms.is_none_or(|recovered_ms| recovered_ms <= age_ms)))
+        }))
     }
 }
 

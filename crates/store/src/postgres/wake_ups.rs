@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_postgres::AsyncMessage;
 
+/// The wait before it listens again; each next is twice as long, until it has been listening.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Wakes the claimers of this very store.
@@ -68,12 +70,11 @@ impl Drop for Listener {
 }
 
 async fn listen_for_ever(connections: &Connections, waker: &Waker) {
-    let mut wait = Duration::from_millis(100);
+    let mut wait = FIRST_WAIT;
     let mut missed = false;
     loop {
-        match listen(connections, waker, missed).await {
-            Ok(()) => wait = Duration::from_millis(100),
-            Err(failure) => tracing::debug!(?failure, "wake-ups are not heard"),
+        if let Err(failure) = listen(connections, waker, missed, &mut wait).await {
+            tracing::debug!(?failure, "wake-ups are not heard");
         }
         missed = true;
         tokio::time::sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
@@ -82,7 +83,7 @@ async fn listen_for_ever(connections: &Connections, waker: &Waker) {
 }
 
 /// Until the connection ends.
-async fn listen(connections: &Connections, waker: &Waker, missed: bool) -> Tried<()> {
+async fn listen(connections: &Connections, waker: &Waker, missed: bool, wait: &mut Duration) -> Tried<()> {
     let (client, mut wire): (_, Wire) = connections.connect().await?;
     let listening = client.batch_execute("LISTEN ream_wake_ups");
     tokio::pin!(listening);
@@ -93,6 +94,7 @@ async fn listen(connections: &Connections, waker: &Waker, missed: bool) -> Tried
             done = &mut listening, if !is_listening => {
                 done.doing("listen")?;
                 is_listening = true;
+                *wait = FIRST_WAIT;
                 if missed {
                     // What came meanwhile was not heard.
                     waker.wake();

@@ -1,6 +1,7 @@
 //! Bringing a database to the schema of this program.
 
 use super::error::Doing;
+use crate::schema_change::SchemaChange;
 use ream_core::{DatabaseFault, Error, Result};
 use refinery::{Migration, Runner};
 use rusqlite::Connection;
@@ -49,6 +50,20 @@ pub(super) fn claim_file(conn: &Connection, doing: &str) -> Result<()> {
             message: format!("{doing}: it is the database of another program; name another file"),
         }),
     }
+}
+
+/// What [`migrate`] would do to the file that this connection has open.
+pub(super) fn pending(conn: &Connection) -> Result<Vec<SchemaChange>> {
+    let doing = "read the schema's version";
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'refinery_schema_history'";
+    let known: i64 = conn.query_row(sql, [], |row| row.get(0)).doing(doing)?;
+    if known == 0 {
+        return Ok(SchemaChange::missing(&MIGRATIONS, &[]));
+    }
+    let mut statement = conn.prepare("SELECT version FROM refinery_schema_history").doing(doing)?;
+    let applied = statement.query_map([], |row| row.get(0)).doing(doing)?;
+    let applied: Vec<u32> = applied.collect::<rusqlite::Result<_>>().doing(doing)?;
+    Ok(SchemaChange::missing(&MIGRATIONS, &applied))
 }
 
 /// Applies what is missing; refuses a schema that this program does not know. Two processes may do it at once:

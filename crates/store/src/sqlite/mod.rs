@@ -25,6 +25,7 @@ use crate::repository::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter, JobVerdict,
     MovedChunk, NewChunk, WakeUps,
 };
+use crate::schema_change::SchemaChange;
 use async_trait::async_trait;
 use error::Doing;
 use ream_core::event::Event;
@@ -98,6 +99,18 @@ impl SqliteStore {
         let writer = Writer::start(conn, waker).map_err(no_thread)?;
         let readers = Readers::start(readers).map_err(no_thread)?;
         Ok(Self { threads: Some((writer, readers)), wake_ups })
+    }
+
+    /// What [`Self::open`] would do to the schema; everything where there is no file yet. Blocks.
+    ///
+    /// # Errors
+    /// Database: the file cannot be opened, or is no SQLite database.
+    pub fn pending_migrations(path: &Path) -> Result<Vec<SchemaChange>> {
+        let conn = match path.exists() {
+            true => open_file(path, OpenFlags::empty())?,
+            false => Connection::open_in_memory().doing("look at the schema")?,
+        };
+        migrate::pending(&conn)
     }
 
     async fn write<T: Send + 'static>(

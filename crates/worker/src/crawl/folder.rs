@@ -17,11 +17,12 @@ pub(super) const LIST_NAME: &str = "_ream/list";
 
 const LOCK_FILE: &str = "lock";
 
-/// A dataset's folder, locked against other crawls until dropped. The system frees the lock when the process dies.
+/// A dataset's folder, locked until dropped: against all other crawls, or against those that do not share its database. The
+/// system frees the lock when the process dies.
 #[derive(Debug)]
 pub struct CrawlFolder {
     root: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl CrawlFolder {
@@ -30,20 +31,59 @@ impl CrawlFolder {
     /// # Errors
     /// [`CrawlError::InUse`] while another process holds it; [`CrawlError::Io`].
     pub fn open(root: &Path) -> Result<Self, CrawlError> {
-        let state = root.join(STATE_DIR);
-        let path = state.join(LOCK_FILE);
         loop {
-            std::fs::create_dir_all(&state).map_err(CrawlError::io("create", &state))?;
-            let lock = File::options().create(true).append(true).open(&path);
-            let lock = lock.map_err(CrawlError::io("open", &path))?;
-            match lock.try_lock() {
-                // Somebody who gave the folder up has removed the file between our opening and locking it.
-                Ok(()) if !is_file_at(&lock, &path) => {}
-                Ok(()) => return Ok(Self { root: root.to_owned(), _lock: lock }),
+            let (folder, path) = Self::unlocked(root)?;
+            match folder.lock.try_lock() {
+                Ok(()) if !is_file_at(&folder.lock, &path) => {}
+                Ok(()) => return Ok(folder),
                 Err(TryLockError::WouldBlock) => return Err(CrawlError::InUse { folder: root.to_owned() }),
                 Err(TryLockError::Error(source)) => return Err(CrawlError::io("lock", path)(source)),
             }
         }
+    }
+
+    /// As [`Self::open`], beside other crawls that [share](Self::share) it: waits while one of them prepares it. Answers
+    /// whether this one is alone, and has to prepare it.
+    ///
+    /// # Errors
+    /// [`CrawlError::Io`].
+    pub(super) fn join(root: &Path) -> Result<(Self, bool), CrawlError> {
+        loop {
+            let (folder, path) = Self::unlocked(root)?;
+            let alone = match folder.lock.try_lock() {
+                Ok(()) => true,
+                Err(TryLockError::WouldBlock) => {
+                    folder.lock.lock_shared().map_err(CrawlError::io("lock", &path))?;
+                    false
+                }
+                Err(TryLockError::Error(source)) => return Err(CrawlError::io("lock", path)(source)),
+            };
+            if is_file_at(&folder.lock, &path) {
+                return Ok((folder, alone));
+            }
+        }
+    }
+
+    /// The folder, and where its lock is. Somebody who gives the folder up may remove the file before it is locked.
+    fn unlocked(root: &Path) -> Result<(Self, PathBuf), CrawlError> {
+        let state = root.join(STATE_DIR);
+        let path = state.join(LOCK_FILE);
+        std::fs::create_dir_all(&state).map_err(CrawlError::io("create", &state))?;
+        let lock = File::options().create(true).append(true).open(&path);
+        let lock = lock.map_err(CrawlError::io("open", &path))?;
+        Ok((Self { root: root.to_owned(), lock }, path))
+    }
+
+    /// Lets others that share the database work in the folder.
+    pub(super) fn share(&self) -> Result<(), CrawlError> {
+        let path = self.root.join(STATE_DIR).join(LOCK_FILE);
+        self.lock.lock_shared().map_err(CrawlError::io("lock", path))
+    }
+
+    /// Whether the others that shared the folder have left it. From then on nobody else comes in.
+    pub(super) fn is_last(&self) -> bool {
+        // Given up first, or two that end together would each see the other.
+        self.lock.unlock().and_then(|()| Ok(self.lock.try_lock()?)).is_ok()
     }
 
     /// Refuses to crawl for the first time into a folder with names that a crawl would write: they would be replaced.
@@ -139,6 +179,12 @@ pub(super) struct CrawlRecord {
     pub(super) chunk_size: u64,
     /// What else decides how rows become images and output.
     pub(super) recipe: Recipe,
+    /// The kind of the database that has its state, where it is not in the folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shared_database: Option<String>,
+    /// Its job, where others have theirs in the same database. Noted when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) job_id: Option<i64>,
 }
 
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! What a crawl is asked to do.
 
-use ream::{Policy, PolicyFields};
+use ream::{DatabaseUrl, Policy, PolicyFields};
 use ream_dataset::{Layout, ListOptions, OutputFormat};
 use ream_fetch::FetchConfig;
 use ream_transform::TransformSettings;
@@ -15,6 +15,9 @@ pub struct CrawlOptions {
     pub list_options: ListOptions,
     /// The dataset's folder; made where it is missing.
     pub out: PathBuf,
+    /// A database that several processes share, each with the same list and folder; `None`: a file in the folder, for one
+    /// process at a time.
+    pub database: Option<DatabaseUrl>,
     /// The shape of the output.
     pub format: OutputFormat,
     /// Its names and metadata.
@@ -54,6 +57,7 @@ impl CrawlOptions {
             list: list.into(),
             list_options: ListOptions::default(),
             out: out.into(),
+            database: None,
             format: OutputFormat::default(),
             layout: Layout::default(),
             chunk_size: ream::CHUNK_SIZE,

@@ -28,19 +28,36 @@ pub async fn prepare(
     progress: impl FnMut(u64, u64) + Send + 'static,
 ) -> Result<CrawlSession, CrawlError> {
     let opened = tokio::task::spawn_blocking(move || open(options, progress)).await;
-    let Opened { options, folder, record, passed_over } = opened.map_err(|error| CrawlError::Io {
-        action: "finish preparing",
-        path: Path::new("the crawl").to_owned(),
-        source: std::io::Error::other(error),
-    })??;
-    let repository = DatabaseUrl::Sqlite(folder.database()).open(true).await?;
+    let Opened { options, folder, mut record, passed_over, alone } =
+        opened.map_err(|error| CrawlError::Io {
+            action: "finish preparing",
+            path: Path::new("the crawl").to_owned(),
+            source: std::io::Error::other(error),
+        })??;
+    let own = DatabaseUrl::Sqlite(folder.database());
+    let repository = options.database.as_ref().unwrap_or(&own).open(true).await?;
     let task_id = incarnation()?;
     let jobs = CrawlJobService::new(repository.clone()).acting_as(Actor::from(&task_id));
     let service = JobChunkingService::new(repository.clone()).acting_as(Actor::from(&task_id));
-    let (job, found) = find_or_create_job(&jobs, &folder, &record, options.policy).await?;
+    let shared = options.database.is_some();
+    let (job, found) = match record.job_id.filter(|_| shared) {
+        Some(job_id) => (noted_job(&jobs, &folder, &record, JobId::new(job_id)).await?, true),
+        None => find_or_create_job(&jobs, &folder, &record, options.policy, shared).await?,
+    };
+    if shared && record.job_id.is_none() {
+        record.job_id = Some(job.id.get());
+        folder.write_record(&record)?;
+    }
     check_gate(&job)?;
     jobs.start(job.id).await?;
-    let resumed = if found { Some(go_on(&jobs, &service, job.id).await?) } else { None };
+    let resumed = match (found, alone) {
+        (true, true) => Some(go_on(&jobs, &service, job.id, shared).await?),
+        (true, false) => Some(Resumed::joined(&service, job.id).await?),
+        (false, _) => None,
+    };
+    if shared && alone {
+        folder.share()?;
+    }
     let list = PartsReader::open(&folder.list_dir(), record.chunk_size)?;
     let fetcher = Fetcher::new(within(&job.policy, &options.fetch))?;
     Ok(CrawlSession {
@@ -64,21 +81,40 @@ struct Opened {
     folder: CrawlFolder,
     record: CrawlRecord,
     passed_over: Vec<String>,
+    /// Whether nobody else is at work in the folder.
+    alone: bool,
 }
+
+/// How long one that prepares the folder for others may take to note what it did before it is looked again.
+const RECORD_PAUSE: Duration = Duration::from_millis(50);
 
 fn open(options: CrawlOptions, progress: impl FnMut(u64, u64)) -> Result<Opened, CrawlError> {
     // Looked at before anything is made, so that a mistyped name leaves no folder behind.
     let found = list_fingerprint(&options.list).map_err(|error| no_list(&options.list, error))?;
     check_apart(&options)?;
-    let folder = CrawlFolder::open(&options.out)?;
-    let (record, passed_over) = match folder.record()? {
-        Some(record) => {
-            check_same(&folder, &record, &options, found)?;
-            (record, Vec::new())
-        }
-        None => take_in(&folder, &options, found, progress)?,
-    };
-    Ok(Opened { options, folder, record, passed_over })
+    loop {
+        let (folder, alone) = match options.database {
+            Some(_) => CrawlFolder::join(&options.out)?,
+            None => (CrawlFolder::open(&options.out)?, true),
+        };
+        let (record, passed_over) = match folder.record()? {
+            // Whoever prepared it has died over it.
+            Some(record) if !alone && record.job_id.is_none() => {
+                std::thread::sleep(RECORD_PAUSE);
+                continue;
+            }
+            None if !alone => {
+                std::thread::sleep(RECORD_PAUSE);
+                continue;
+            }
+            Some(record) => {
+                check_same(&folder, &record, &options, found)?;
+                (record, Vec::new())
+            }
+            None => take_in(&folder, &options, found, progress)?,
+        };
+        return Ok(Opened { options, folder, record, passed_over, alone });
+    }
 }
 
 /// The job's word on robots.txt, and no image may wait so long that its chunk's time is over.
@@ -140,6 +176,8 @@ fn take_in(
         has_captions: ingested.has_captions,
         chunk_size: options.chunk_size,
         recipe: Recipe::of(options),
+        shared_database: shared_database(options),
+        job_id: None,
     };
     folder.write_record(&record)?;
     Ok((record, ingested.passed_over))
@@ -153,6 +191,15 @@ fn check_same(
 ) -> Result<(), CrawlError> {
     let list = &options.list;
     let mut differences = record.recipe.differences(&Recipe::of(options));
+    let database = shared_database(options);
+    if record.shared_database != database {
+        let told = |kind: &Option<String>| kind.clone().unwrap_or_else(|| "in the folder".to_owned());
+        differences.push(format!(
+            "its database was {}, and is now {}",
+            told(&record.shared_database),
+            told(&database)
+        ));
+    }
     let untouched = record.list_bytes == found.bytes
         && record.list_modified_ms == found.modified_ms
         && std::path::absolute(list).is_ok_and(|path| path == record.list_path);
@@ -171,6 +218,50 @@ fn check_same(
     Err(CrawlError::Differs { folder: folder.root().to_owned(), differences })
 }
 
+/// The kind of a database that is not in the folder: the same one may be reached by several URLs.
+fn shared_database(options: &CrawlOptions) -> Option<String> {
+    options.database.as_ref().map(|url| match url {
+        DatabaseUrl::Sqlite(_) => "another SQLite file".to_owned(),
+        DatabaseUrl::Postgres(_) => "in PostgreSQL".to_owned(),
+    })
+}
+
+/// The job that the folder's record names.
+async fn noted_job(
+    jobs: &CrawlJobService,
+    folder: &CrawlFolder,
+    record: &CrawlRecord,
+    job_id: JobId,
+) -> Result<CrawlJob, CrawlError> {
+    let elsewhere = |_| CrawlError::Damaged {
+        path: folder.root().to_owned(),
+        message: format!("its job {job_id} is not in this database"),
+    };
+    let job = match jobs.get_crawl_job(job_id).await {
+        Err(error @ ream::Error::NotFound { .. }) => return Err(elsewhere(error)),
+        found => found?,
+    };
+    if job.image_list.as_deref() != Some(list_name(folder, true).as_str()) {
+        return Err(CrawlError::Damaged {
+            path: folder.root().to_owned(),
+            message: format!("job {job_id} of this database is another one"),
+        });
+    }
+    check_images(folder, &job, record)?;
+    Ok(job)
+}
+
+/// What the job calls its image list: in a database that others share, by its whole path.
+fn list_name(folder: &CrawlFolder, shared: bool) -> String {
+    match shared {
+        true => {
+            let list = folder.list_dir();
+            list.canonicalize().unwrap_or(list).to_string_lossy().into_owned()
+        }
+        false => LIST_NAME.to_owned(),
+    }
+}
+
 /// A name that no worker of this folder had before: the process and the moment.
 fn incarnation() -> ream::Result<TaskId> {
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
@@ -184,11 +275,13 @@ async fn find_or_create_job(
     folder: &CrawlFolder,
     record: &CrawlRecord,
     policy: Policy,
+    shared: bool,
 ) -> Result<(CrawlJob, bool), CrawlError> {
+    let list = list_name(folder, shared);
     let mut page = PageRequest::largest();
     loop {
         let present = jobs.list_crawl_jobs(JobFilter::default(), page).await?;
-        let ours = |job: &CrawlJob| job.image_list.as_deref() == Some(LIST_NAME);
+        let ours = |job: &CrawlJob| job.image_list.as_deref() == Some(list.as_str());
         if let Some(job) = present.items.into_iter().find(ours) {
             check_images(folder, &job, record)?;
             return Ok((job, true));
@@ -206,7 +299,7 @@ async fn find_or_create_job(
     new.max_images = Some(record.accepted);
     new.chunk_size = record.chunk_size;
     new.policy = policy;
-    new.image_list = Some(LIST_NAME.to_owned());
+    new.image_list = Some(list);
     Ok((jobs.create_crawl_job(new).await?, false))
 }
 
@@ -248,9 +341,12 @@ async fn go_on(
     jobs: &CrawlJobService,
     service: &JobChunkingService,
     job_id: JobId,
+    shared: bool,
 ) -> Result<Resumed, CrawlError> {
     let mut resumed = Resumed::default();
-    for chunk in service.get_processing_chunks(job_id).await?.to_vec().await? {
+    // Of a shared database, somebody on another machine may hold them: their leases tell.
+    let left = if shared { None } else { Some(service.get_processing_chunks(job_id).await?.to_vec().await?) };
+    for chunk in left.into_iter().flatten() {
         service.update_chunk_status(chunk.id, "pending", None, None).await?;
         if chunk.attempt.get() >= SUSPECT_ATTEMPT {
             // It may be what kills the process: let all others be done before it is tried again.

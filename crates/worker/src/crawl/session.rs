@@ -34,6 +34,14 @@ pub struct Resumed {
     pub retried_chunks: u64,
 }
 
+impl Resumed {
+    /// Of a crawl that others are at.
+    pub(super) async fn joined(service: &JobChunkingService, job_id: JobId) -> Result<Self, CrawlError> {
+        let completed = service.get_chunk_statistics(job_id).await?.completed;
+        Ok(Self { completed_chunks: completed.unsigned_abs(), ..Self::default() })
+    }
+}
+
 /// A crawl that is ready to run.
 pub struct CrawlSession {
     pub(super) options: CrawlOptions,
@@ -101,7 +109,7 @@ impl CrawlSession {
     pub async fn run(&self, stop: StopSignal) -> Result<CrawlSummary, CrawlError> {
         let started = Instant::now();
         let repository = self.service.repository().clone();
-        if self.publish_all().await? == 0 {
+        if self.publish_all().await? == 0 && self.options.database.is_none() {
             // The folder's lock says that nobody is at work in here: what is staged now belongs to attempts that were
             // killed. Kept until the end, many resumes of a large crawl would fill the disk with it.
             self.sweep();
@@ -156,7 +164,10 @@ impl CrawlSession {
         };
         let (root, name) = (self.folder.root(), self.options.layout.summary_name());
         let summary = CrawlSummary::read(&self.service, self.job_id, root, found).await?;
-        summary.write(&self.service, self.job_id, root, &name).await?;
+        // Of several that share the folder, the last to leave writes for all.
+        if self.options.database.is_none() || self.folder.is_last() {
+            summary.write(&self.service, self.job_id, root, &name).await?;
+        }
         Ok(summary)
     }
 

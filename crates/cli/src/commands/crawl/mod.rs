@@ -14,7 +14,7 @@ use crate::settings::{
 };
 use crate::signals::Signals;
 use display::{Display, TICK};
-use ream::RobotsPolicy;
+use ream::{DatabaseUrl, RobotsPolicy};
 use ream_worker::crawl::{
     CrawlError, CrawlOptions, CrawlSession, CrawlSummary, KeepColumns, ListOptions, STATE_DIR, prepare,
 };
@@ -72,7 +72,6 @@ pub(crate) struct CrawlArgs {
 }
 
 pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> {
-    check_database(context)?;
     let options = options(&args, context)?;
     let summary = crawl(options, context.out).await?;
     tell(&summary, &args.out, context.out)?;
@@ -103,6 +102,7 @@ fn options(args: &CrawlArgs, context: &Context<'_>) -> Result<CrawlOptions> {
         keep_columns: args.keep_cols.clone().unwrap_or_default(),
         sha256_column: args.sha256_col.clone(),
     };
+    options.database = shared_database(context)?;
     options.format = settings.format.value;
     options.layout = settings.layout();
     options.chunk_size = jobs.chunk_size.value;
@@ -113,11 +113,21 @@ fn options(args: &CrawlArgs, context: &Context<'_>) -> Result<CrawlOptions> {
     Ok(options)
 }
 
-/// A crawl keeps its database beside its output. A variable may name another for other commands; a flag is a mistake.
+/// A database that several processes share. Without one a crawl keeps its own beside its output; a variable may name
+/// such a file for other commands, a flag is a mistake.
+fn shared_database(context: &Context<'_>) -> Result<Option<DatabaseUrl>> {
+    let url = &context.settings.database.url;
+    match &url.value {
+        DatabaseUrl::Postgres(_) => Ok(Some(url.value.clone())),
+        DatabaseUrl::Sqlite(_) => check_database(context).map(|()| None),
+    }
+}
+
+/// A flag that names a SQLite file, where each crawl has one of its own.
 pub(super) fn check_database(context: &Context<'_>) -> Result<()> {
     match context.settings.database.url.source {
         Source::Flag(_) => Err(Failure::usage("a crawl keeps its own database, in the folder of its output")
-            .hint("leave `--database` out")),
+            .hint("leave `--database` out, or name one that several processes share: postgres://…")),
         _ => Ok(()),
     }
 }

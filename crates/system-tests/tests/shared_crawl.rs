@@ -1,0 +1,103 @@
+//! Several processes at one crawl, with their state in PostgreSQL: some are killed, and the others complete it.
+
+use ream_system_tests::checker::Check;
+use ream_system_tests::fault::{Fault, Result, cannot};
+use ream_system_tests::paths::scratch;
+use ream_system_tests::process::until;
+use ream_system_tests::real_list::{Pictures, RealList, Size};
+use ream_system_tests::ream::{Ream, Running};
+use ream_system_tests::site::{Pace, Site};
+use ream_test_servers::{FreshDatabase, Postgres};
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(180);
+const PROCESSES: usize = 4;
+const FORMAT: &str = "webdataset";
+
+/// The job and its chunks as the checker reads them.
+const STATE: &str = "SELECT json_build_object(\
+    'job', (SELECT row_to_json(j) FROM crawl_jobs j), \
+    'chunks', (SELECT json_agg(json_build_object('id', id, 'index', chunk_index, 'status', status, \
+        'first', first_image, 'last', last_image, 'attempt', attempt, 'unpublished', unpublished::int, \
+        'leased', (lease_expires_at IS NOT NULL)::int, 'outcome', outcome) ORDER BY first_image) FROM job_chunks))";
+
+struct Scene {
+    folder: TempDir,
+    _site: Site,
+    list: RealList,
+    dataset: PathBuf,
+    database: FreshDatabase<'static>,
+}
+
+impl Scene {
+    fn new() -> Result<Self> {
+        let folder = scratch()?;
+        let web_root = folder.path().join("site");
+        let pictures = Pictures::collect(Size::Tiny, &web_root)?;
+        let site = Site::start(&web_root, Pace { bytes_per_second: None, requests_per_second: Some(150) })?;
+        let list = pictures.list(&site.base_url(), folder.path())?;
+        let dataset = folder.path().join("dataset");
+        let database = Postgres::shared().fresh_database().map_err(|fault| Fault::new(fault.to_string()))?;
+        Ok(Self { folder, _site: site, list, dataset, database })
+    }
+
+    /// Small chunks, so that each process has some.
+    fn crawl(&self) -> Ream {
+        let shared = ["--database", &self.database.url(), "--chunk-size", "60", "--chunks-in-flight", "2"];
+        Ream::crawl(&self.list.path, &self.dataset, FORMAT).with(shared)
+    }
+
+    fn ask(&self, sql: &str) -> Result<String> {
+        self.database.sql(sql).map_err(|fault| Fault::new(fault.to_string()))
+    }
+
+    /// Who works on chunks now, by process id.
+    fn at_work(&self) -> Vec<u32> {
+        // Before the schema is there, nobody.
+        let sql = "SELECT DISTINCT split_part(task_id, '-', 2) FROM job_chunks WHERE status = 'processing'";
+        self.ask(sql).unwrap_or_default().lines().filter_map(|pid| pid.parse().ok()).collect()
+    }
+
+    fn check(&self) -> Result<()> {
+        let state = self.folder.path().join("state.json");
+        std::fs::write(&state, self.ask(STATE)?).map_err(cannot("write the state"))?;
+        Check::of(&self.list, &self.dataset, FORMAT).state(&state).run().map(|_| ())
+    }
+
+    fn verify(&self) -> Result<()> {
+        Ream::new(["verify", "--all", "--database", &self.database.url()])
+            .run(LIMIT)?
+            .expect_code(0)
+            .map(|_| ())
+    }
+}
+
+#[test]
+fn four_processes_at_one_crawl_complete_it_though_two_are_killed() -> Result<()> {
+    let scene = Scene::new()?;
+    let mut running = (0..PROCESSES).map(|_| scene.crawl().start()).collect::<Result<Vec<Running>>>()?;
+    for _ in 0..2 {
+        let victim = until("a process to work on a chunk", LIMIT, || {
+            let at_work = scene.at_work();
+            Ok(running.iter().position(|process| at_work.contains(&process.id())))
+        })?;
+        running.remove(victim).kill()?;
+    }
+    for process in running {
+        process.wait(LIMIT)?.expect_code(0)?;
+    }
+    scene.verify()?;
+    scene.check()?;
+    let expired = scene.ask("SELECT count(*) FROM activity_log WHERE action = 'expired'")?;
+    assert_ne!(expired.trim(), "0", "what the killed ones held was taken up again");
+    // Once more: there is nothing left to do, and nothing changes.
+    scene.crawl().run(LIMIT)?.expect_code(0)?;
+    scene.check()?;
+    // Its state is not in the folder.
+    let alone = Ream::crawl(&scene.list.path, &scene.dataset, FORMAT).with(["--chunk-size", "60"]);
+    let refused = alone.run(LIMIT)?.expect_code(4)?;
+    assert!(refused.stderr.contains("its database was in PostgreSQL"), "{}", refused.stderr);
+    Ok(())
+}
