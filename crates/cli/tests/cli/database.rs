@@ -30,8 +30,8 @@ fn what_is_no_database() {
     s.ream(&["jobs", "list", "--database", "sqlite:folder"])
         .ream(&["jobs", "list", "--database", "sqlite:text.db"])
         .ream(&["jobs", "create", "--name", "x", "--images", "5", "--database", "sqlite:none/ream.db"])
-        .ream(&["jobs", "list", "--database", "postgres://ada:secret@db/ream"])
+        .ream(&["jobs", "list", "--database", "mysql://ada:secret@db/ream"])
         .ream(&["jobs", "list", "--database", "sqlite:"])
-        .ream_env(&["jobs", "list", "--json"], &[("REAM_DATABASE", "postgres://ada:secret@db/ream")])
+        .ream_env(&["jobs", "list", "--json"], &[("REAM_DATABASE", "mysql://ada:secret@db/ream")])
         .matches("database_bad");
 }

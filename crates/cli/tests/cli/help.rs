@@ -29,6 +29,8 @@ fn help_of_every_command() {
         &["watch", "--help"],
         &["verify", "--help"],
         &["activity", "--help"],
+        &["migrate", "--help"],
+        &["failed", "--help"],
         &["config", "--help"],
         &["completions", "--help"],
     ] {

@@ -10,6 +10,7 @@ mod crawl;
 mod database;
 mod help;
 mod jobs;
+mod migrate;
 mod plan;
 mod process;
 mod settings;

@@ -1,10 +1,11 @@
 //! What the service does by itself: expiry, retry by policy, deadlines, ends, upkeep, and work that goes in steps.
 
+use super::clock::NOW;
 use super::connect::Connection;
-use super::error::Tried;
+use super::error::{Tried, corrupt};
 use super::jobs::{self, lock};
 use super::moves::{JOBS_OF_CHUNKS, Moves, read_jobs};
-use super::rows::{Columns, collect};
+use super::rows::{Columns, Time, collect};
 use super::statement::Sql;
 use super::transaction::Transaction;
 use super::tries::Done;
@@ -12,7 +13,7 @@ use crate::repository::Actor;
 use ream_core::event::Event;
 use ream_core::job::CrawlJobStatus;
 use ream_core::job_event::JobEvent;
-use ream_core::{Action, ChunkId, ChunkState, Error, JobChunk, JobId};
+use ream_core::{Action, ChunkId, ChunkState, Error, JobChunk, JobId, Timestamp};
 use tokio_postgres::types::{FromSqlOwned, Type};
 
 /// Rows per step of work that may touch a whole job.
@@ -32,11 +33,11 @@ pub(super) static EXPIRED: Sql = Sql::new(
         "SELECT ",
         chunk_columns!(),
         " FROM job_chunks WHERE status IN ('processing', 'failed') AND status = 'processing' \
-         AND lease_expires_at <= (SELECT ream_now()) AND ",
+         AND lease_expires_at >= $2 AND lease_expires_at <= (SELECT ream_now()) AND ",
         of_a_job_that_is_there!(),
         " ORDER BY lease_expires_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
     ),
-    &[Type::INT8],
+    &[Type::INT8, Type::TIMESTAMPTZ],
 );
 
 pub(super) static RETRIABLE: Sql = Sql::new(
@@ -44,11 +45,11 @@ pub(super) static RETRIABLE: Sql = Sql::new(
     concat!(
         "SELECT ",
         chunk_columns!(),
-        " FROM job_chunks WHERE retry_at <= (SELECT ream_now()) AND ",
+        " FROM job_chunks WHERE retry_at >= $2 AND retry_at <= (SELECT ream_now()) AND ",
         of_a_job_that_is_there!(),
         " ORDER BY retry_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
     ),
-    &[Type::INT8],
+    &[Type::INT8, Type::TIMESTAMPTZ],
 );
 
 pub(super) static OVERDUE_JOBS: Sql = Sql::new(
@@ -58,8 +59,13 @@ pub(super) static OVERDUE_JOBS: Sql = Sql::new(
     &[],
 );
 
-pub(super) static MOVED_JOBS: Sql =
-    Sql::new("look for counters to add up", "SELECT DISTINCT job_id FROM counter_deltas", &[]);
+/// Since a transaction that the caller knows of; and the first that is still under way.
+pub(super) static MOVED_JOBS: Sql = Sql::new(
+    "look for counters to add up",
+    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text, \
+     ARRAY(SELECT DISTINCT job_id FROM counter_deltas WHERE xid >= $1::text::xid8)",
+    &[Type::TEXT],
+);
 
 /// Whoever adds up a job's counters already is not waited for.
 pub(super) static TRY_LOCK: Sql = Sql::new(
@@ -143,20 +149,32 @@ pub(super) static MAINTAIN_LOG: Sql = Sql::new(
     &[Type::INT8],
 );
 
-/// Moves up to `limit` chunks that `due` finds, each by `step`.
+/// What a look for due chunks came to.
+pub(super) struct Looked {
+    /// Chunks that were moved.
+    pub(super) moved: u64,
+    /// The time of the look. When it found fewer than it was to find, nothing before this is due any more.
+    pub(super) at: Timestamp,
+}
+
+/// Moves up to `limit` chunks that `due` finds from `from` on, each by `step`.
 async fn move_due(
     tx: &Transaction,
     due: &'static Sql,
-    limit: u32,
+    (limit, from): (u32, Timestamp),
     step: impl Fn(&mut Moves, ChunkId) -> ream_core::Result<()>,
-) -> Tried<Done<u64>> {
+) -> Tried<Done<Looked>> {
     let (due, jobs) = (tx.ready(due).await?, tx.ready(&JOBS_OF_CHUNKS).await?);
+    let clock = tx.ready(&NOW).await?;
     let limit = i64::from(limit);
-    let (begun, rows) = futures::join!(tx.begin(), async { due.rows(&[&limit]).await });
+    let (begun, at, rows) = futures::join!(tx.begin(), async { clock.rows(&[]).await }, async {
+        due.rows(&[&limit, &Time(from)]).await
+    });
     begun?;
+    let at = collect(&at?, Columns::time)?.pop().ok_or_else(|| corrupt("no time"))?;
     let chunks: Vec<JobChunk> = collect(&rows?, Columns::chunk)?;
     if chunks.is_empty() {
-        return Ok(Done::answer(0));
+        return Ok(Done::answer(Looked { moved: 0, at }));
     }
     let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.id).collect();
     let raw: Vec<i64> = ids.iter().map(|id| id.get()).collect();
@@ -173,11 +191,11 @@ async fn move_due(
             }
         }
     }
-    Ok(Done { answer: moved, writes: moves.into_writes() })
+    Ok(Done { answer: Looked { moved, at }, writes: moves.into_writes() })
 }
 
-pub(super) async fn expire_due(tx: &Transaction, limit: u32) -> Tried<Done<u64>> {
-    move_due(tx, &EXPIRED, limit, |moves, id| {
+pub(super) async fn expire_due(tx: &Transaction, limit: u32, from: Timestamp) -> Tried<Done<Looked>> {
+    move_due(tx, &EXPIRED, (limit, from), |moves, id| {
         let chunk = moves.step(id, Event::Expire)?;
         if matches!(chunk.state, ChunkState::Failed { retry_at: Some(at) } if at <= moves.now) {
             moves.step(id, Event::RetryByPolicy)?;
@@ -187,8 +205,9 @@ pub(super) async fn expire_due(tx: &Transaction, limit: u32) -> Tried<Done<u64>>
     .await
 }
 
-pub(super) async fn retry_due(tx: &Transaction, limit: u32) -> Tried<Done<u64>> {
-    move_due(tx, &RETRIABLE, limit, |moves, id| moves.step(id, Event::RetryByPolicy).map(|_| ())).await
+pub(super) async fn retry_due(tx: &Transaction, limit: u32, from: Timestamp) -> Tried<Done<Looked>> {
+    let due = (limit, from);
+    move_due(tx, &RETRIABLE, due, |moves, id| moves.step(id, Event::RetryByPolicy).map(|_| ())).await
 }
 
 fn first_column<T: FromSqlOwned>(rows: &[tokio_postgres::Row]) -> ream_core::Result<Vec<T>> {
@@ -224,18 +243,20 @@ pub(super) async fn cancel_overdue(tx: &Transaction, job_id: JobId) -> Tried<Don
     Ok(Done { answer: true, writes: done.writes })
 }
 
-/// Jobs whose counters are not all in their row.
-pub(super) async fn moved_jobs(connection: &Connection) -> Tried<Vec<JobId>> {
-    let rows = connection.ready(&MOVED_JOBS).await?.rows(&[]).await?;
-    Ok(first_column(&rows)?.into_iter().map(JobId::new).collect())
+/// Jobs that transactions from `since` on have moved, and which transaction is the first that is still under way.
+pub(super) async fn moved_jobs(connection: &Connection, since: &str) -> Tried<(String, Vec<JobId>)> {
+    let rows = connection.ready(&MOVED_JOBS).await?.rows(&[&since]).await?;
+    let mut columns = Columns::of(rows.first().ok_or_else(|| corrupt("no snapshot"))?);
+    let (settled, ids): (String, Vec<i64>) = (columns.get()?, columns.get()?);
+    Ok((settled, ids.into_iter().map(JobId::new).collect()))
 }
 
-/// Adds up a job's counters, unless somebody else is about it.
-pub(super) async fn add_up(tx: &Transaction, job_id: JobId) -> Tried<Done<()>> {
+/// Adds up a job's counters, unless somebody else is about it: answers whether it did.
+pub(super) async fn add_up(tx: &Transaction, job_id: JobId) -> Tried<Done<bool>> {
     tx.begin().await?;
     if tx.ready(&TRY_LOCK).await?.rows(&[&job_id.get()]).await?.is_empty() {
         tx.ready(&DROP_DELTAS).await?.run(&[&job_id.get()]).await?;
-        return Ok(Done::answer(()));
+        return Ok(Done::answer(false));
     }
     match lock(tx, job_id).await {
         Ok(locked) => locked.write(tx).await?,
@@ -244,7 +265,7 @@ pub(super) async fn add_up(tx: &Transaction, job_id: JobId) -> Tried<Done<()>> {
         }
         Err(failure) => return Err(failure),
     }
-    Ok(Done::answer(()))
+    Ok(Done::answer(true))
 }
 
 /// After the counters were added up.

@@ -17,6 +17,7 @@ mod creation;
 mod duties;
 mod error;
 mod jobs;
+mod marks;
 mod migrate;
 mod moves;
 mod options;
@@ -41,6 +42,7 @@ use crate::schema_change::SchemaChange;
 use async_trait::async_trait;
 use connect::Connections;
 use error::Failure;
+use marks::{DueMark, SettledMark};
 use migrate::Standing;
 use ream_core::event::Event;
 use ream_core::job_event::{JobEvent, NewCrawlJob};
@@ -92,6 +94,9 @@ pub struct PostgresStore {
     patience: Duration,
     activity_keep_days: u32,
     last_upkeep: Mutex<Option<Instant>>,
+    expiry_mark: DueMark,
+    retry_mark: DueMark,
+    settled_mark: SettledMark,
     waker: Waker,
     _listener: Listener,
 }
@@ -120,6 +125,9 @@ impl PostgresStore {
             patience: options.patience,
             activity_keep_days: options.activity_keep_days,
             last_upkeep: Mutex::new(None),
+            expiry_mark: DueMark::default(),
+            retry_mark: DueMark::default(),
+            settled_mark: SettledMark::default(),
             waker,
             _listener: listener,
         })
@@ -247,11 +255,17 @@ impl JobChunkRepository for PostgresStore {
     }
 
     async fn expire_due(&self, limit: u32) -> Result<u64> {
-        transact!(self, WRITE, |tx| duties::expire_due(&tx, limit))
+        let from = self.expiry_mark.from();
+        let looked = transact!(self, WRITE, |tx| duties::expire_due(&tx, limit, from))?;
+        self.expiry_mark.note(from, limit, &looked);
+        Ok(looked.moved)
     }
 
     async fn retry_due(&self, limit: u32) -> Result<u64> {
-        transact!(self, WRITE, |tx| duties::retry_due(&tx, limit))
+        let from = self.retry_mark.from();
+        let looked = transact!(self, WRITE, |tx| duties::retry_due(&tx, limit, from))?;
+        self.retry_mark.note(from, limit, &looked);
+        Ok(looked.moved)
     }
 
     async fn cancel_overdue_jobs(&self) -> Result<u64> {
@@ -324,8 +338,14 @@ impl JobChunkRepository for PostgresStore {
 impl PostgresStore {
     /// Brings the rows of jobs up to what their deltas say.
     async fn add_up(&self) -> Result<()> {
-        for job_id in read!(self, |connection| duties::moved_jobs(&connection))? {
-            transact!(self, WRITE, |tx| duties::add_up(&tx, job_id))?;
+        let since = self.settled_mark.since();
+        let (settled, moved) = read!(self, |connection| duties::moved_jobs(&connection, &since))?;
+        let mut all = true;
+        for job_id in moved {
+            all &= transact!(self, WRITE, |tx| duties::add_up(&tx, job_id))?;
+        }
+        if all {
+            self.settled_mark.note(settled);
         }
         Ok(())
     }

@@ -37,7 +37,12 @@ impl Transaction {
     /// Begins it. May be sent together with its first statements.
     pub(super) async fn begin(&self) -> Tried<()> {
         let connection = self.connection()?;
-        connection.batch("begin a transaction", &connection.begin_sql(self.begin)).await
+        let mut sql = connection.begin_sql(self.begin);
+        if self.begin == SNAPSHOT {
+            // It reads all there is, and may take longer than a call.
+            sql.push_str("; SET LOCAL statement_timeout = '1h'");
+        }
+        connection.batch("begin a transaction", &sql).await
     }
 
     /// Makes a statement ready. All statements that are sent together must be made ready before the first is sent:

@@ -106,6 +106,7 @@ CREATE TABLE counter_deltas (
 );
 -- From settled_xid on, so that nobody reads past rows that are gone but still seen by some old snapshot.
 CREATE INDEX ix_counter_deltas_job_id ON counter_deltas (job_id, xid);
+CREATE INDEX ix_counter_deltas_xid ON counter_deltas (xid);
 
 -- Where the queue of a job begins: nothing before this place can be started. It saves claims the way past all that
 -- was claimed before, which is long while an old snapshot keeps dead rows alive.
@@ -311,8 +312,8 @@ BEGIN
     -- Dispatches whose task never came go back into the queue.
     IF EXISTS (SELECT FROM job_chunks WHERE redispatch_at <= at) THEN
         UPDATE job_chunks SET dispatched_at = NULL, redispatch_at = NULL, task_id = NULL, updated_at = at
-        WHERE id IN (SELECT id FROM job_chunks WHERE redispatch_at <= at
-            ORDER BY redispatch_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED);
+        WHERE id = ANY (ARRAY(SELECT id FROM job_chunks WHERE redispatch_at <= at
+            ORDER BY redispatch_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED));
     END IF;
     FOR candidate IN
         SELECT job_id FROM job_queues
