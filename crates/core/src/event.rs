@@ -1,5 +1,6 @@
 //! What may be asked of a chunk. What each event does is in [`crate::transition`].
 
+use crate::error::Result;
 use crate::id::{Attempt, TaskId};
 use crate::outcome::{ChunkProgress, Outcome};
 use crate::priority::Priority;
@@ -62,6 +63,16 @@ pub enum Event {
 }
 
 impl Event {
+    /// # Errors
+    /// Validation: an outcome or progress out of its ranges. Whatever the chunk is, and before it is looked for.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Self::Heartbeat { progress: Some(progress), .. } => progress.validate(),
+            Self::Complete { outcome: Some(outcome), .. } => outcome.validate(),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it may only happen while the job's gate is open, or holds on to that: see [`crate::job::JobGate`].
     pub const fn needs_open_gate(&self) -> bool {
         matches!(self, Self::Claim { .. } | Self::Start { .. } | Self::Dispatch { .. })

@@ -235,6 +235,11 @@ pub struct CrawlJob {
 }
 
 impl CrawlJob {
+    /// Whether every chunk is completed, be it paused or cancelled.
+    pub const fn is_done(&self) -> bool {
+        self.counters.total_chunks > 0 && self.counters.completed_chunks == self.counters.total_chunks
+    }
+
     /// Where the job stands.
     pub const fn status(&self) -> CrawlJobStatus {
         job_status(self.gate, self.started_at.is_some(), &self.counters)

@@ -1,6 +1,6 @@
 //! What moves of chunks do to their job, as one sum: however many there were, and whoever adds them up.
 
-use crate::job::{Counters, CrawlJob, CrawlJobStatus};
+use crate::job::{Counters, CrawlJob, CrawlJobStatus, JobGate};
 use crate::timestamp::Timestamp;
 
 /// The sum of some moves of one job's chunks.
@@ -28,7 +28,8 @@ impl JobDelta {
         let status = job.status();
         let ended =
             matches!(status, CrawlJobStatus::Completed | CrawlJobStatus::Failed | CrawlJobStatus::Cancelled);
-        if self.reopens || status != before || !ended {
+        // Cancelled is final, whatever becomes of the chunks.
+        if job.gate != JobGate::Cancelled && (self.reopens || status != before || !ended) {
             // Another end, to be announced anew.
             job.ended_at = None;
         }

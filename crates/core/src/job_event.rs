@@ -3,7 +3,7 @@
 use crate::activity::Action;
 use crate::error::{ConflictCode, Error, Result, Validation};
 use crate::id::check_text;
-use crate::job::{CrawlJob, CrawlJobStatus, Executor, JobGate, MAX_NAME_CHARS, job_status};
+use crate::job::{CrawlJob, Executor, JobGate, MAX_NAME_CHARS};
 use crate::plan::{CHUNK_SIZE, ChunkPlan, check_chunk_size};
 use crate::policy::Policy;
 use crate::priority::Priority;
@@ -96,7 +96,7 @@ pub struct JobChanges {
 pub enum JobEvent {
     /// Change settings.
     Update(JobChanges),
-    /// No chunk starts until `Resume`. Paused already: no change.
+    /// No chunk starts until `Resume`. Paused already: no change; every chunk completed: a conflict.
     Pause,
     /// Chunks may start again. Not paused: no change.
     Resume,
@@ -105,6 +105,23 @@ pub enum JobEvent {
         /// For the activity log.
         reason: Option<String>,
     },
+}
+
+impl JobEvent {
+    /// # Errors
+    /// Validation: a bad name or number of images. Whatever the job is, and before it is looked for.
+    pub fn validate(&self) -> Result<()> {
+        let Self::Update(changes) = self else { return Ok(()) };
+        let mut v = Validation::default();
+        if let Some(name) = &changes.name {
+            v.take(check_text("name", name, MAX_NAME_CHARS));
+        }
+        if let Some(max_images) = changes.max_images {
+            // The chunk size is the job's to know.
+            v.take(ChunkPlan::new(max_images, 1));
+        }
+        v.finish()
+    }
 }
 
 /// A job after an event; `log` is `None` when nothing changed.
@@ -122,9 +139,10 @@ pub struct JobTransition {
 ///
 /// # Errors
 /// Validation: a bad name or number. Conflict: [`ConflictCode::JobNotRunning`] when the job is cancelled,
-/// [`ConflictCode::WrongStatus`] when a completed job is to be cancelled, [`ConflictCode::AlreadyChunked`] when
+/// [`ConflictCode::WrongStatus`] when a completed job is to be paused or cancelled, [`ConflictCode::AlreadyChunked`] when
 /// `max_images` is to change after chunks were created or with an image list.
 pub fn job_transition(mut job: CrawlJob, event: JobEvent, now: Timestamp) -> Result<JobTransition> {
+    event.validate()?;
     let unchanged = |job| JobTransition { job, log: None, wakes_claimers: false };
     let log = match event {
         JobEvent::Update(changes) => {
@@ -144,6 +162,7 @@ pub fn job_transition(mut job: CrawlJob, event: JobEvent, now: Timestamp) -> Res
             ));
         }
         JobEvent::Pause if job.gate == JobGate::Paused => return Ok(unchanged(job)),
+        JobEvent::Pause if job.is_done() => return Err(is_completed(&job, "paused")),
         JobEvent::Pause => {
             job.gate = JobGate::Paused;
             (Action::Paused, None)
@@ -154,12 +173,7 @@ pub fn job_transition(mut job: CrawlJob, event: JobEvent, now: Timestamp) -> Res
             (Action::Resumed, None)
         }
         JobEvent::Cancel { .. } if job.gate == JobGate::Cancelled => return Ok(unchanged(job)),
-        JobEvent::Cancel { .. } if is_completed(&job) => {
-            return Err(Error::conflict(
-                ConflictCode::WrongStatus,
-                format!("job {} is completed and cannot be cancelled", job.id),
-            ));
-        }
+        JobEvent::Cancel { .. } if job.is_done() => return Err(is_completed(&job, "cancelled")),
         JobEvent::Cancel { reason } => {
             job.gate = JobGate::Cancelled;
             job.ended_at = Some(now);
@@ -171,20 +185,20 @@ pub fn job_transition(mut job: CrawlJob, event: JobEvent, now: Timestamp) -> Res
     Ok(JobTransition { job, log: Some(log), wakes_claimers })
 }
 
-/// Completed whether or not it was paused afterwards.
-const fn is_completed(job: &CrawlJob) -> bool {
-    let status = job_status(JobGate::Open, job.started_at.is_some(), &job.counters);
-    matches!(status, CrawlJobStatus::Completed)
+fn is_completed(job: &CrawlJob, refused: &str) -> Error {
+    Error::conflict(
+        ConflictCode::WrongStatus,
+        format!("job {} is completed and cannot be {refused}", job.id),
+    )
 }
 
 fn update(job: &mut CrawlJob, changes: JobChanges) -> Result<Vec<String>> {
     let mut told = Vec::new();
-    if let Some(name) = changes.name {
-        check_text("name", &name, MAX_NAME_CHARS)?;
-        if job.name != name {
-            told.push(format!("name {:?} to {name:?}", job.name));
-            job.name = name;
-        }
+    if let Some(name) = changes.name
+        && job.name != name
+    {
+        told.push(format!("name {:?} to {name:?}", job.name));
+        job.name = name;
     }
     if let Some(max_images) = changes.max_images
         && job.max_images != Some(max_images)

@@ -37,6 +37,7 @@ pub struct Context<'a> {
 /// [`ConflictCode::JobNotRunning`] when a start meets a job that is paused or cancelled,
 /// [`ConflictCode::WrongStatus`] otherwise. Validation: an outcome or progress out of its ranges.
 pub fn transition(chunk: JobChunk, event: Event, cx: &Context<'_>) -> Result<Transition> {
+    event.validate()?;
     match event {
         Event::Claim { task_id } => start(chunk, Some(task_id), StartedBy::Claim, cx),
         Event::Start { task_id } => start(chunk, task_id, StartedBy::Call, cx),
@@ -105,9 +106,6 @@ fn heartbeat(
     reported: Option<ChunkProgress>,
     cx: &Context<'_>,
 ) -> Result<Transition> {
-    if let Some(progress) = &reported {
-        progress.validate()?;
-    }
     let lease = live_lease(&chunk, attempt, cx.now)?;
     let expires_at = cx.now.plus_s(cx.policy.lease_duration_s).min(lease.timeout_at);
     if let ChunkState::Processing { lease, progress } = &mut chunk.state {
@@ -124,9 +122,6 @@ fn complete(
     outcome: Option<Outcome>,
     cx: &Context<'_>,
 ) -> Result<Transition> {
-    if let Some(outcome) = &outcome {
-        outcome.validate()?;
-    }
     if chunk.status() == JobChunkStatus::Completed {
         return match attempt {
             Some(attempt) if !repeats(&chunk, attempt, LastMove::CompletedByHolder) => {

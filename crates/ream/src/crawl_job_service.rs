@@ -86,7 +86,7 @@ impl CrawlJobService {
     /// After this has returned no chunk of the job starts; running ones may finish. Paused already: no change.
     ///
     /// # Errors
-    /// Not found. Conflict: cancelled.
+    /// Not found. Conflict: cancelled, or every chunk is completed.
     pub async fn pause(&self, job_id: JobId) -> Result<CrawlJob> {
         self.repository.apply_to_job(job_id, JobEvent::Pause, &self.actor).await
     }

@@ -12,6 +12,7 @@ facts!($ deadlines:
     the_deadline_counts_from_the_creation_of_the_chunks,
     a_job_that_has_ended_is_left_alone,
     a_paused_job_has_a_deadline_too,
+    a_paused_job_with_every_chunk_completed_keeps_nobody_from_their_deadlines,
     a_deadline_may_be_set_moved_and_taken_away_later,
 );
 
@@ -77,6 +78,19 @@ async fn a_paused_job_has_a_deadline_too(s: &TestStore) {
     s.pass_s(101).await;
     assert_eq!(s.repository.cancel_overdue_jobs().await.unwrap(), 1);
     assert_eq!(s.get(job_id).await.status(), CrawlJobStatus::Cancelled);
+}
+
+async fn a_paused_job_with_every_chunk_completed_keeps_nobody_from_their_deadlines(s: &TestStore) {
+    let (done, a) = s.chunked_as(within(100), 5).await;
+    let (open, _) = s.chunked_as(within(100), 5).await;
+    s.act(done, JobEvent::Pause).await.unwrap();
+    s.apply(a[0].id, complete(None)).await.unwrap();
+    s.pass_s(101).await;
+    assert_eq!(s.repository.cancel_overdue_jobs().await.unwrap(), 1);
+    assert_eq!(s.get(open).await.status(), CrawlJobStatus::Cancelled);
+    assert_eq!(s.get(done).await.status(), CrawlJobStatus::Paused);
+    s.act(done, JobEvent::Resume).await.unwrap();
+    assert_eq!(s.get(done).await.status(), CrawlJobStatus::Completed);
 }
 
 async fn a_deadline_may_be_set_moved_and_taken_away_later(s: &TestStore) {

@@ -18,6 +18,7 @@ facts!($ job_status:
     an_end_that_was_taken_back_is_announced_anew,
     a_failed_job_that_becomes_completed_is_announced_again,
     a_job_that_ends_while_paused_is_announced_after_its_resume,
+    a_cancelled_job_has_ended_whatever_becomes_of_its_chunks,
 );
 
 async fn is(s: &TestStore, job_id: JobId, wanted: CrawlJobStatus) {
@@ -136,6 +137,18 @@ async fn a_failed_job_that_becomes_completed_is_announced_again(s: &TestStore) {
     let job = s.get(chunk.job_id).await;
     assert_eq!(job.ended_at, Some(job.updated_at), "the time of the end that holds");
     assert_eq!(s.repository.announce_ends().await.unwrap(), []);
+}
+
+async fn a_cancelled_job_has_ended_whatever_becomes_of_its_chunks(s: &TestStore) {
+    let (job_id, chunks) = s.chunked("job", 10).await;
+    s.apply(chunks[0].id, fail(None, "fault")).await.unwrap();
+    let ended_at = s.act(job_id, JobEvent::Cancel { reason: None }).await.unwrap().ended_at;
+    assert!(ended_at.is_some());
+    s.pass_s(3).await;
+    s.apply(chunks[0].id, Event::Retry).await.unwrap();
+    s.repository.split_chunk(chunks[1].id, 2, &tester()).await.unwrap();
+    s.repository.announce_ends().await.unwrap();
+    assert_eq!(s.get(job_id).await.ended_at, ended_at);
 }
 
 async fn a_job_that_ends_while_paused_is_announced_after_its_resume(s: &TestStore) {

@@ -19,6 +19,7 @@ facts!($ jobs:
     a_new_policy_holds_from_the_next_start_on,
     a_new_priority_reaches_every_chunk_that_is_not_completed,
     after_a_pause_or_cancel_nothing_starts_and_what_runs_may_end,
+    a_job_with_every_chunk_completed_is_neither_paused_nor_cancelled,
     cancelled_is_final,
     acts_that_change_nothing_leave_no_trace,
     a_deleted_job_and_its_chunks_are_gone_at_once,
@@ -191,9 +192,17 @@ async fn cancelled_is_final(s: &TestStore) {
     s.apply(chunks[0].id, complete(None)).await.unwrap();
     assert_eq!(s.get(job_id).await.status(), CrawlJobStatus::Cancelled);
     assert_eq!(s.get(job_id).await.ended_at, cancelled.ended_at);
+}
+
+async fn a_job_with_every_chunk_completed_is_neither_paused_nor_cancelled(s: &TestStore) {
     let (done, chunks) = s.chunked("done", 5).await;
     s.apply(chunks[0].id, complete(None)).await.unwrap();
-    assert_eq!(refusal(s.act(done, JobEvent::Cancel { reason: None }).await), "wrong_status");
+    let before = (s.get(done).await, s.log(done).await.len());
+    for act in [JobEvent::Pause, JobEvent::Cancel { reason: None }] {
+        assert_eq!(refusal(s.act(done, act).await), "wrong_status");
+    }
+    assert_eq!((s.get(done).await, s.log(done).await.len()), before);
+    assert_eq!(s.act(done, JobEvent::Resume).await.unwrap(), before.0, "not paused: no change");
 }
 
 async fn acts_that_change_nothing_leave_no_trace(s: &TestStore) {

@@ -156,7 +156,8 @@ pub(super) async fn apply(
     let mut moves = Moves::begin(tx, &ids, starts, actor).await?;
     let mut answers = Vec::with_capacity(events.len());
     for (chunk_id, event) in events {
-        let answer = moves.step(*chunk_id, event.clone()).map(|chunk| {
+        let moved = event.validate().and_then(|()| moves.step(*chunk_id, event.clone()));
+        let answer = moved.map(|chunk| {
             let gate = moves.jobs.get(&chunk.job_id).map_or(JobGate::Open, |job| job.gate);
             MovedChunk { chunk, gate }
         });

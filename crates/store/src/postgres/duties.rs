@@ -55,7 +55,8 @@ pub(super) static RETRIABLE: Sql = Sql::new(
 pub(super) static OVERDUE_JOBS: Sql = Sql::new(
     "look for overdue jobs",
     "SELECT id FROM crawl_job_rows WHERE deadline_at IS NOT NULL AND ended_at IS NULL AND deleted_at IS NULL \
-     AND deadline_at <= (SELECT ream_now()) AND status NOT IN ('completed', 'failed', 'cancelled') LIMIT 100",
+     AND deadline_at <= (SELECT ream_now()) AND status NOT IN ('completed', 'failed', 'cancelled') \
+     AND (total_chunks = 0 OR completed_chunks < total_chunks) LIMIT 100",
     &[],
 );
 
@@ -234,7 +235,7 @@ pub(super) async fn cancel_overdue(tx: &Transaction, job_id: JobId) -> Tried<Don
         job.status(),
         CrawlJobStatus::Completed | CrawlJobStatus::Failed | CrawlJobStatus::Cancelled
     );
-    if over || job.deadline_at.is_none_or(|deadline_at| deadline_at > locked.now) {
+    if over || job.is_done() || job.deadline_at.is_none_or(|deadline_at| deadline_at > locked.now) {
         return Ok(Done::answer(false));
     }
     let deadline_s = job.policy.job_deadline_s.unwrap_or_default();

@@ -363,6 +363,7 @@ pub(super) async fn apply(
     event: &JobEvent,
     actor: &Actor,
 ) -> Tried<Done<CrawlJob>> {
+    event.validate()?;
     tx.ready(&CLOSE_GATE).await?.rows(&[&job_id.get()]).await?;
     let mut locked = lock(tx, job_id).await?;
     let before = locked.job.clone();

@@ -95,6 +95,7 @@ pub(super) fn apply(
 }
 
 fn apply_one(moves: &mut Moves<'_>, chunk_id: ChunkId, event: Event) -> Result<MovedChunk> {
+    event.validate()?;
     let chunk = moves.load(chunk_id)?;
     let chunk = moves.step(chunk, event)?;
     let gate = moves.job(chunk.job_id)?.map_or(JobGate::Open, |job| job.gate);

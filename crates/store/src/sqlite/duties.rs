@@ -69,7 +69,8 @@ fn job_ids(conn: &Connection, sql: &str, params: impl rusqlite::Params) -> Resul
 
 pub(super) fn cancel_overdue_jobs(cx: &mut WriteContext<'_>) -> Result<u64> {
     let sql = "SELECT id FROM crawl_jobs WHERE deadline_at <= ?1 AND ended_at IS NULL AND deleted_at IS NULL \
-        AND status NOT IN ('completed', 'failed', 'cancelled') LIMIT 100";
+        AND status NOT IN ('completed', 'failed', 'cancelled') \
+        AND (total_chunks = 0 OR completed_chunks < total_chunks) LIMIT 100";
     let overdue = job_ids(cx.conn, sql, [clock::now(cx.conn)?.unix_ms()])?;
     for job_id in &overdue {
         let deadline_s = load_job(cx.conn, *job_id)?.and_then(|job| job.policy.job_deadline_s);

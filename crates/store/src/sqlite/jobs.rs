@@ -82,6 +82,7 @@ pub(super) fn apply(
     event: JobEvent,
     actor: &Actor,
 ) -> Result<CrawlJob> {
+    event.validate()?;
     let job = load_job(cx.conn, job_id)?.ok_or_else(|| Error::no_job(job_id))?;
     let now = clock::now(cx.conn)?;
     let (priority, max_images, deadline_s) = (job.priority, job.max_images, job.policy.job_deadline_s);
