@@ -111,8 +111,11 @@ impl JobEvent {
     /// # Errors
     /// Validation: a bad name or number of images. Whatever the job is, and before it is looked for.
     pub fn validate(&self) -> Result<()> {
-        let Self::Update(changes) = self else { return Ok(()) };
         let mut v = Validation::default();
+        if let Self::Cancel { reason: Some(reason) } = self {
+            v.take(check_text("reason", reason, 1000));
+        }
+        let Self::Update(changes) = self else { return v.finish() };
         if let Some(name) = &changes.name {
             v.take(check_text("name", name, MAX_NAME_CHARS));
         }
@@ -186,10 +189,7 @@ pub fn job_transition(mut job: CrawlJob, event: JobEvent, now: Timestamp) -> Res
 }
 
 fn is_completed(job: &CrawlJob, refused: &str) -> Error {
-    Error::conflict(
-        ConflictCode::WrongStatus,
-        format!("job {} is completed and cannot be {refused}", job.id),
-    )
+    Error::conflict(ConflictCode::WrongStatus, format!("job {} is completed and cannot be {refused}", job.id))
 }
 
 fn update(job: &mut CrawlJob, changes: JobChanges) -> Result<Vec<String>> {

@@ -11,28 +11,33 @@ use tokio_postgres::types::Type;
 
 const TYPES: &[Type] = &[Type::INT8, Type::INT8, Type::INT8, Type::INT8, Type::TEXT, Type::TEXT];
 
-/// A condition is either a plain comparison, which can use an index, or one that is always true.
+/// Conditions and order are such that one index alone can serve them, whatever the statistics say: a row of the log is
+/// compared by what the index has.
 macro_rules! list {
-    ($job:literal, $chunk:literal) => {
+    ($rows:literal, $order:literal) => {
         Sql::new(
             "read the activity log",
             concat!(
                 "SELECT ",
                 activity_columns!(),
-                " FROM activity_log WHERE id < $1 AND ",
-                $job,
-                " AND ",
-                $chunk,
-                " AND ($5 IS NULL OR actor = $5) AND ($6 IS NULL OR action = $6) ORDER BY id DESC LIMIT $2"
+                " FROM activity_log WHERE ",
+                $rows,
+                " AND ($5 IS NULL OR actor = $5) AND ($6 IS NULL OR action = $6) ORDER BY ",
+                $order,
+                " LIMIT $2"
             ),
             TYPES,
         )
     };
 }
 
-pub(super) static LIST: Sql = list!("$3 IS NULL", "$4 IS NULL");
-pub(super) static LIST_OF_JOB: Sql = list!("job_id = $3", "$4 IS NULL");
-pub(super) static LIST_OF_CHUNK: Sql = list!("($3 IS NULL OR job_id = $3)", "chunk_id = $4");
+pub(super) static LIST: Sql = list!("id < $1 AND $3 IS NULL AND $4 IS NULL", "id DESC");
+pub(super) static LIST_OF_JOB: Sql =
+    list!("(job_id, id) < ($3, $1) AND job_id >= $3 AND $4 IS NULL", "job_id DESC, id DESC");
+pub(super) static LIST_OF_CHUNK: Sql = list!(
+    "(chunk_id, id) < ($4, $1) AND chunk_id >= $4 AND ($3 IS NULL OR job_id = $3)",
+    "chunk_id DESC, id DESC"
+);
 
 pub(super) async fn list(
     connection: &Connection,

@@ -41,14 +41,15 @@ pub(super) static LIST: Sql = Sql::new(
     &[Type::INT8, Type::INT8, Type::INT8],
 );
 
+/// Compared as rows, only one index can serve it, whatever the statistics say.
 pub(super) static LIST_OF_STATUS: Sql = Sql::new(
     "list chunks",
     concat!(
         "SELECT ",
         chunk_columns!(),
-        " FROM job_chunks WHERE job_id = $1 AND first_image > $2 AND status = $4 AND ",
+        " FROM job_chunks WHERE (job_id, status, first_image) > ($1, $4, $2) AND (job_id, status) <= ($1, $4) AND ",
         visible!(),
-        " ORDER BY first_image LIMIT $3"
+        " ORDER BY job_id, status, first_image LIMIT $3"
     ),
     &[Type::INT8, Type::INT8, Type::INT8, Type::TEXT],
 );

@@ -49,12 +49,13 @@ pub(super) async fn claim(tx: &Transaction, request: &ClaimRequest) -> Tried<Don
     found?;
     let rows = rows?;
     let Some(first) = rows.first() else { return Ok(Done::answer(Vec::new())) };
-    let now = Columns::of(first).time()?;
+    let mut now = Columns::of(first).time()?;
     let mut jobs: BTreeMap<JobId, JobFacts> = BTreeMap::new();
     let mut chunks = Vec::with_capacity(rows.len());
     for row in &rows {
         let mut columns = Columns::of(row);
-        columns.time()?;
+        // Leases begin after the last gate was waited for.
+        now = now.max(columns.time()?);
         // One of them has it.
         if let Some(xid) = columns.get::<Option<i64>>()? {
             tx.note_xid(xid);

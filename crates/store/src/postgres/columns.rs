@@ -136,6 +136,14 @@ macro_rules! no_delta {
     };
 }
 
+/// The timeline of a server that may be written to; 0 of a standby.
+macro_rules! timeline {
+    () => {
+        "CASE WHEN pg_is_in_recovery() THEN 0 \
+         ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer END"
+    };
+}
+
 /// `SELECT` of a job `j` with what its deltas add; conditions on `j` follow.
 macro_rules! select_jobs {
     ($more:literal) => {
@@ -147,7 +155,8 @@ macro_rules! select_jobs {
             $more,
             " FROM crawl_job_rows j CROSS JOIN LATERAL (SELECT ",
             delta_sums!(),
-            " FROM counter_deltas WHERE job_id = j.id AND xid >= j.settled_xid) d "
+            " FROM counter_deltas \
+             WHERE (job_id, xid) >= (j.id, ream_settled(j.settled_xid)) AND job_id = j.id) d "
         )
     };
 }

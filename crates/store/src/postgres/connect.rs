@@ -10,6 +10,7 @@ use ream_core::Result;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -31,6 +32,8 @@ pub(super) struct Connections {
     tls: MakeRustlsConnect,
     settings: Arc<str>,
     is_pooled: bool,
+    /// As the newest connection found it.
+    timeline: Arc<AtomicI32>,
 }
 
 /// The settings of a session. Plans follow the indexes whatever the statistics say: those of a table that was empty
@@ -45,6 +48,7 @@ fn settings(call_timeout: Duration, local: bool) -> String {
         "enable_seqscan = off".to_owned(),
         "enable_bitmapscan = off".to_owned(),
         "enable_sort = off".to_owned(),
+        "enable_incremental_sort = off".to_owned(),
         "jit = off".to_owned(),
     ]
     .map(|setting| format!("{word} {setting}; "))
@@ -82,19 +86,29 @@ impl Connections {
             create: Some(options.call_timeout),
             recycle: Some(options.call_timeout),
         };
+        let timeline = Arc::new(AtomicI32::new(0));
         let mut builder = Pool::builder(manager)
             .max_size(options.max_connections)
             .runtime(Runtime::Tokio1)
             .timeouts(timeouts);
-        if !is_pooled {
-            let settings = settings.clone();
-            builder = builder.post_create(Hook::async_fn(move |client, _| {
-                let settings = settings.clone();
-                Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
-            }));
-        }
+        // Behind a pooler nobody can tell whose connection it is; there a look that is newest has to do.
+        let (own_settings, found) = (settings.clone(), timeline.clone());
+        builder = builder.post_create(Hook::async_fn(move |client, _| {
+            let settings = if is_pooled { None } else { Some(own_settings.clone()) };
+            let found = found.clone();
+            Box::pin(async move {
+                if let Some(settings) = settings {
+                    client.batch_execute(&settings).await.map_err(HookError::Backend)?;
+                }
+                let seen =
+                    client.simple_query(concat!("SELECT ", timeline!())).await.map_err(HookError::Backend)?;
+                let seen = first_text(&seen).and_then(|text| text.parse().ok()).unwrap_or(0);
+                found.store(seen, Ordering::Relaxed);
+                Ok(())
+            })
+        }));
         let pool = builder.build().map_err(|error| unavailable(format!("make a pool: {error}")))?;
-        Ok(Self { pool, config, tls, settings, is_pooled })
+        Ok(Self { pool, config, tls, settings, is_pooled, timeline })
     }
 
     /// Whether a pooler hands out another connection for each transaction.
@@ -110,7 +124,8 @@ impl Connections {
             }
             _ => Failure::Transient(format!("connect: {error}")),
         })?;
-        Ok(Connection { client, settings: self.settings.clone(), is_pooled: self.is_pooled })
+        let timeline = self.timeline.load(Ordering::Relaxed);
+        Ok(Connection { client, settings: self.settings.clone(), is_pooled: self.is_pooled, timeline })
     }
 
     /// A connection beside the pool.
@@ -168,11 +183,15 @@ async fn is_pooled(config: &Config, tls: &MakeRustlsConnect) -> Tried<bool> {
 
 async fn read_text(client: &tokio_postgres::Client, sql: &str) -> Tried<String> {
     let messages = client.simple_query(sql).await.doing("look for a pooler")?;
-    let text = messages.iter().find_map(|message| match message {
+    Ok(first_text(&messages).unwrap_or_default())
+}
+
+/// The first column of the first row.
+fn first_text(messages: &[tokio_postgres::SimpleQueryMessage]) -> Option<String> {
+    messages.iter().find_map(|message| match message {
         tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
         _ => None,
-    });
-    Ok(text.unwrap_or_default())
+    })
 }
 
 /// A connection that is in use.
@@ -180,9 +199,15 @@ pub(super) struct Connection {
     client: Object,
     settings: Arc<str>,
     is_pooled: bool,
+    timeline: i32,
 }
 
 impl Connection {
+    /// The server's timeline, as far as it is known.
+    pub(super) const fn timeline(&self) -> i32 {
+        self.timeline
+    }
+
     /// What begins a transaction.
     pub(super) fn begin_sql(&self, begin: &str) -> String {
         if self.is_pooled { format!("{begin}; {}", self.settings) } else { begin.to_owned() }

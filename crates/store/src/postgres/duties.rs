@@ -64,7 +64,8 @@ pub(super) static OVERDUE_JOBS: Sql = Sql::new(
 pub(super) static MOVED_JOBS: Sql = Sql::new(
     "look for counters to add up",
     "SELECT pg_snapshot_xmin(pg_current_snapshot())::text, \
-     ARRAY(SELECT DISTINCT job_id FROM counter_deltas WHERE xid >= $1::text::xid8)",
+     ARRAY(SELECT DISTINCT job_id FROM \
+     (SELECT job_id FROM counter_deltas WHERE xid >= $1::text::xid8 ORDER BY xid OFFSET 0) d)",
     &[Type::TEXT],
 );
 
@@ -86,7 +87,7 @@ pub(super) static DROP_DELTAS: Sql = Sql::new(
 pub(super) static UNANNOUNCED: Sql = Sql::new(
     "look for ended jobs",
     "SELECT id FROM crawl_job_rows WHERE status IN ('completed', 'failed') AND ended_at IS NULL \
-     AND deleted_at IS NULL ORDER BY id LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED",
+     AND deleted_at IS NULL ORDER BY id LIMIT 1000",
     &[],
 );
 
@@ -269,38 +270,37 @@ pub(super) async fn add_up(tx: &Transaction, job_id: JobId) -> Tried<Done<bool>>
     Ok(Done::answer(true))
 }
 
-/// After the counters were added up.
-pub(super) async fn announce_ends(tx: &Transaction) -> Tried<Done<Vec<JobId>>> {
-    let look = tx.ready(&UNANNOUNCED).await?;
-    let (begun, rows) = futures::join!(tx.begin(), look.rows(&[]));
-    begun?;
-    let mut announced = Vec::new();
-    for job_id in first_column(&rows?)?.into_iter().map(JobId::new) {
-        let mut locked = match lock(tx, job_id).await {
-            Err(super::error::Failure::Final(Error::NotFound { .. })) => continue,
-            locked => locked?,
-        };
-        let now = locked.now;
-        let action = match locked.job.status() {
-            CrawlJobStatus::Completed => Some(Action::JobCompleted),
-            CrawlJobStatus::Failed => Some(Action::JobFailed),
-            // Taken back in this very moment.
-            _ => None,
-        };
-        if let Some(action) = action {
-            locked.job.ended_at = Some(now);
-            locked.job.updated_at = now;
-            let c = &locked.job.counters;
-            let told = format!(
-                "{} of {} chunks completed, {} failed",
-                c.completed_chunks, c.total_chunks, c.failed_chunks
-            );
-            jobs::log(tx, now, &Actor::service(), job_id, action, Some(&told)).await?;
-            announced.push(job_id);
+/// Jobs that seem to have ended, after the counters were added up.
+pub(super) async fn unannounced(connection: &Connection) -> Tried<Vec<JobId>> {
+    let rows = connection.ready(&UNANNOUNCED).await?.rows(&[]).await?;
+    Ok(first_column(&rows)?.into_iter().map(JobId::new).collect())
+}
+
+/// Notes the end of a job, if it has ended and nobody has noted it: answers whether it did.
+pub(super) async fn announce(tx: &Transaction, job_id: JobId) -> Tried<Done<bool>> {
+    tx.begin().await?;
+    let mut locked = match lock(tx, job_id).await {
+        Err(super::error::Failure::Final(Error::NotFound { .. })) => return Ok(Done::answer(false)),
+        locked => locked?,
+    };
+    let (now, job) = (locked.now, &mut locked.job);
+    let action = match job.status() {
+        CrawlJobStatus::Completed if job.ended_at.is_none() => Action::JobCompleted,
+        CrawlJobStatus::Failed if job.ended_at.is_none() => Action::JobFailed,
+        // Taken back in this very moment, or noted by another.
+        _ => {
+            locked.write(tx).await?;
+            return Ok(Done::answer(false));
         }
-        locked.write(tx).await?;
-    }
-    Ok(Done::answer(announced))
+    };
+    job.ended_at = Some(now);
+    job.updated_at = now;
+    let c = &job.counters;
+    let told =
+        format!("{} of {} chunks completed, {} failed", c.completed_chunks, c.total_chunks, c.failed_chunks);
+    jobs::log(tx, now, &Actor::service(), job_id, action, Some(&told)).await?;
+    locked.write(tx).await?;
+    Ok(Done::answer(true))
 }
 
 pub(super) async fn propagate_priority_step(tx: &Transaction) -> Tried<Done<bool>> {
@@ -352,9 +352,10 @@ pub(super) async fn mark_published(connection: &Connection, chunk: &JobChunk) ->
     publish.run(&[&chunk.id.get(), &chunk.attempt.get()]).await.map(|_| ())
 }
 
-/// Partitions of the log to come are made, those older than `keep_days` dropped. Answers how many that were.
-pub(super) async fn maintain_log(connection: &Connection, keep_days: u32) -> Tried<u64> {
+/// Partitions of the log to come are made, those older than `keep_days` dropped. Answers how many that were; `None` while
+/// somebody reads the log for long.
+pub(super) async fn maintain_log(connection: &Connection, keep_days: u32) -> Tried<Option<u64>> {
     let rows = connection.ready(&MAINTAIN_LOG).await?.rows(&[&i64::from(keep_days)]).await?;
     let changed: Vec<i32> = first_column(&rows)?;
-    Ok(changed.first().map_or(0, |changed| u64::from(changed.unsigned_abs())))
+    Ok(changed.first().and_then(|changed| u64::try_from(*changed).ok()))
 }

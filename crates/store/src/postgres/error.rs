@@ -47,7 +47,7 @@ pub(super) fn corrupt(what: impl std::fmt::Display) -> Error {
 }
 
 /// The message with its detail, without a position in the statement: that helps nobody.
-fn told(error: &tokio_postgres::Error) -> String {
+pub(super) fn told(error: &tokio_postgres::Error) -> String {
     let Some(db) = error.as_db_error() else {
         let mut text = error.to_string();
         if let Some(cause) = std::error::Error::source(error) {

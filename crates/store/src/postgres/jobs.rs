@@ -98,8 +98,8 @@ pub(super) static LOCK: Sql = Sql::new(
 pub(super) static TAKE_DELTAS: Sql = Sql::new(
     "read a job",
     concat!(
-        "WITH taken AS (DELETE FROM counter_deltas WHERE job_id = $1 \
-         AND xid >= (SELECT settled_xid FROM crawl_job_rows WHERE id = $1) RETURNING *), \
+        "WITH taken AS (DELETE FROM counter_deltas WHERE job_id = $1 AND (job_id, xid) >= \
+         ($1, (SELECT ream_settled(settled_xid) FROM crawl_job_rows WHERE id = $1)) RETURNING *), \
          d AS (SELECT ",
         delta_sums!(),
         " FROM taken) SELECT ",

@@ -138,8 +138,16 @@ pub(super) async fn migrate(connections: &Connections) -> Tried<()> {
 }
 
 fn failed(error: &refinery::Error) -> Failure {
-    let cause = std::error::Error::source(error).map(|cause| format!(" ({cause})")).unwrap_or_default();
-    Failure::Final(refused(format!("the schema cannot be brought up to date: {error}{cause}")))
+    // What the server said is at the bottom.
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut said = error.to_string();
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref::<tokio_postgres::Error>() {
+            said = super::error::told(error);
+        }
+        cause = inner.source();
+    }
+    Failure::Final(refused(format!("the schema cannot be brought up to date: {said}")))
 }
 
 /// What to say where the schema is not this program's.

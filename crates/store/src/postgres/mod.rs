@@ -46,10 +46,12 @@ use marks::{DueMark, SettledMark};
 use migrate::Standing;
 use ream_core::event::Event;
 use ream_core::job_event::{JobEvent, NewCrawlJob};
-use ream_core::{Activity, ChunkId, CrawlJob, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp};
+use ream_core::{
+    Activity, ChunkId, CrawlJob, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp,
+};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use transaction::{SNAPSHOT, WRITE};
+use transaction::Begin;
 use tries::{Tries, transact};
 use wake_ups::{Listener, Waker};
 
@@ -59,7 +61,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Runs `$op` on a connection until it is done: what only reads, or may be done twice.
 macro_rules! read {
     ($store:expr, |$connection:ident| $op:expr) => {{
-        let mut tries = $store.tries(WRITE);
+        let mut tries = $store.tries(Begin::Write);
         loop {
             let tried = match $store.connections.get().await {
                 Ok($connection) => {
@@ -86,6 +88,8 @@ macro_rules! read {
 
 /// How often the activity log is looked after.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(600);
+/// The same after somebody was in the way.
+const UPKEEP_RETRY: Duration = Duration::from_secs(60);
 
 /// State in a PostgreSQL database.
 pub struct PostgresStore {
@@ -93,7 +97,7 @@ pub struct PostgresStore {
     call_timeout: Duration,
     patience: Duration,
     activity_keep_days: u32,
-    last_upkeep: Mutex<Option<Instant>>,
+    next_upkeep: Mutex<Instant>,
     expiry_mark: DueMark,
     retry_mark: DueMark,
     settled_mark: SettledMark,
@@ -124,7 +128,7 @@ impl PostgresStore {
             call_timeout: options.call_timeout,
             patience: options.patience,
             activity_keep_days: options.activity_keep_days,
-            last_upkeep: Mutex::new(None),
+            next_upkeep: Mutex::new(Instant::now()),
             expiry_mark: DueMark::default(),
             retry_mark: DueMark::default(),
             settled_mark: SettledMark::default(),
@@ -161,8 +165,8 @@ impl PostgresStore {
         standing
     }
 
-    fn tries(&self, begin: &'static str) -> Tries<'_> {
-        let call_timeout = if begin == SNAPSHOT { CHECK_TIMEOUT } else { self.call_timeout };
+    fn tries(&self, begin: Begin) -> Tries<'_> {
+        let call_timeout = if begin.is_long() { CHECK_TIMEOUT } else { self.call_timeout };
         Tries::new(&self.connections, &self.waker, begin, call_timeout, self.patience)
     }
 
@@ -175,6 +179,15 @@ impl PostgresStore {
     }
 }
 
+/// One job whose rows were spoilt by hand must not keep the duties from all others. A database out of reach does.
+fn of_one_job(job_id: JobId, error: Error) -> Result<()> {
+    if error.is_unavailable() {
+        return Err(error);
+    }
+    tracing::warn!(%job_id, %error, "a job is left alone; `ream verify --repair` counts its chunks anew");
+    Ok(())
+}
+
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.connections.close();
@@ -184,7 +197,7 @@ impl Drop for PostgresStore {
 #[async_trait]
 impl JobChunkRepository for PostgresStore {
     async fn create_job(&self, new: NewCrawlJob, actor: &Actor) -> Result<CrawlJob> {
-        transact!(self, WRITE, |tx| jobs::create(&tx, &new, actor))
+        transact!(self, Begin::Write, |tx| jobs::create(&tx, &new, actor))
     }
 
     async fn get_job(&self, job_id: JobId) -> Result<CrawlJob> {
@@ -200,14 +213,14 @@ impl JobChunkRepository for PostgresStore {
     }
 
     async fn apply_to_job(&self, job_id: JobId, event: JobEvent, actor: &Actor) -> Result<CrawlJob> {
-        transact!(self, WRITE, |tx| async {
+        transact!(self, Begin::Write, |tx| async {
             tx.begin().await?;
             jobs::apply(&tx, job_id, &event, actor).await
         })
     }
 
     async fn delete_job(&self, job_id: JobId, actor: &Actor) -> Result<()> {
-        transact!(self, WRITE, |tx| jobs::delete(&tx, job_id, actor))
+        transact!(self, Begin::Write, |tx| jobs::delete(&tx, job_id, actor))
     }
 
     async fn create_chunks_step(
@@ -217,11 +230,11 @@ impl JobChunkRepository for PostgresStore {
         priority: Option<Priority>,
         actor: &Actor,
     ) -> Result<Creation> {
-        transact!(self, WRITE, |tx| creation::create_step(&tx, job_id, max_images, priority, actor))
+        transact!(self, Begin::Write, |tx| creation::create_step(&tx, job_id, max_images, priority, actor))
     }
 
     async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>, actor: &Actor) -> Result<Creation> {
-        transact!(self, WRITE, |tx| creation::bulk_create(&tx, job_id, &chunks, actor))
+        transact!(self, Begin::Write, |tx| creation::bulk_create(&tx, job_id, &chunks, actor))
     }
 
     async fn get_chunk(&self, chunk_id: ChunkId) -> Result<JobChunk> {
@@ -243,27 +256,27 @@ impl JobChunkRepository for PostgresStore {
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
         request.validate()?;
-        transact!(self, WRITE, |tx| claim::claim(&tx, &request))
+        transact!(self, Begin::Write, |tx| claim::claim(&tx, &request))
     }
 
     async fn apply(&self, events: Vec<(ChunkId, Event)>, actor: &Actor) -> Result<Vec<Result<MovedChunk>>> {
-        transact!(self, WRITE, |tx| chunks::apply(&tx, &events, actor))
+        transact!(self, Begin::Write, |tx| chunks::apply(&tx, &events, actor))
     }
 
     async fn split_chunk(&self, chunk_id: ChunkId, parts: u64, actor: &Actor) -> Result<Vec<JobChunk>> {
-        transact!(self, WRITE, |tx| chunks::split(&tx, chunk_id, parts, actor))
+        transact!(self, Begin::Write, |tx| chunks::split(&tx, chunk_id, parts, actor))
     }
 
     async fn expire_due(&self, limit: u32) -> Result<u64> {
         let from = self.expiry_mark.from();
-        let looked = transact!(self, WRITE, |tx| duties::expire_due(&tx, limit, from))?;
+        let looked = transact!(self, Begin::Write, |tx| duties::expire_due(&tx, limit, from))?;
         self.expiry_mark.note(from, limit, &looked);
         Ok(looked.moved)
     }
 
     async fn retry_due(&self, limit: u32) -> Result<u64> {
         let from = self.retry_mark.from();
-        let looked = transact!(self, WRITE, |tx| duties::retry_due(&tx, limit, from))?;
+        let looked = transact!(self, Begin::Write, |tx| duties::retry_due(&tx, limit, from))?;
         self.retry_mark.note(from, limit, &looked);
         Ok(looked.moved)
     }
@@ -273,33 +286,49 @@ impl JobChunkRepository for PostgresStore {
         let overdue = read!(self, |connection| duties::overdue_jobs(&connection))?;
         let mut cancelled = 0;
         for job_id in overdue {
-            cancelled += u64::from(transact!(self, WRITE, |tx| duties::cancel_overdue(&tx, job_id))?);
+            match transact!(self, Begin::Write, |tx| duties::cancel_overdue(&tx, job_id)) {
+                Ok(done) => cancelled += u64::from(done),
+                Err(error) => of_one_job(job_id, error)?,
+            }
         }
         Ok(cancelled)
     }
 
     async fn announce_ends(&self) -> Result<Vec<JobId>> {
         self.add_up().await?;
-        transact!(self, WRITE, |tx| duties::announce_ends(&tx))
+        let mut announced = Vec::new();
+        for job_id in read!(self, |connection| duties::unannounced(&connection))? {
+            match transact!(self, Begin::Write, |tx| duties::announce(&tx, job_id)) {
+                Ok(true) => announced.push(job_id),
+                Ok(false) => {}
+                Err(error) => of_one_job(job_id, error)?,
+            }
+        }
+        Ok(announced)
     }
 
     async fn propagate_priority_step(&self) -> Result<bool> {
-        transact!(self, WRITE, |tx| duties::propagate_priority_step(&tx))
+        transact!(self, Begin::Write, |tx| duties::propagate_priority_step(&tx))
     }
 
     async fn purge_step(&self) -> Result<bool> {
-        transact!(self, WRITE, |tx| duties::purge_step(&tx))
+        transact!(self, Begin::Write, |tx| duties::purge_step(&tx))
     }
 
     async fn upkeep(&self) -> Result<u64> {
         {
-            let mut last = self.last_upkeep.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.is_some_and(|last| last.elapsed() < UPKEEP_INTERVAL) {
+            let mut next = self.next_upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+            if *next > Instant::now() {
                 return Ok(0);
             }
-            *last = Some(Instant::now());
+            *next = Instant::now() + UPKEEP_INTERVAL;
         }
-        read!(self, |connection| duties::maintain_log(&connection, self.activity_keep_days))
+        let done = read!(self, |connection| duties::maintain_log(&connection, self.activity_keep_days))?;
+        if done.is_none() {
+            let mut next = self.next_upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+            *next = Instant::now() + UPKEEP_RETRY;
+        }
+        Ok(done.unwrap_or_default())
     }
 
     async fn list_unpublished(&self, job_id: JobId, limit: u32) -> Result<Vec<JobChunk>> {
@@ -311,11 +340,11 @@ impl JobChunkRepository for PostgresStore {
     }
 
     async fn verify_job(&self, job_id: JobId) -> Result<JobVerdict> {
-        transact!(self, SNAPSHOT, |tx| verify::verify_job(&tx, job_id))
+        transact!(self, Begin::Snapshot, |tx| verify::verify_job(&tx, job_id))
     }
 
     async fn repair_counters(&self, job_id: JobId, actor: &Actor) -> Result<CrawlJob> {
-        transact!(self, WRITE, |tx| verify::repair_counters(&tx, job_id, actor))
+        transact!(self, Begin::LongWrite, |tx| verify::repair_counters(&tx, job_id, actor))
     }
 
     async fn verify_schema(&self) -> Result<Vec<String>> {
@@ -342,7 +371,13 @@ impl PostgresStore {
         let (settled, moved) = read!(self, |connection| duties::moved_jobs(&connection, &since))?;
         let mut all = true;
         for job_id in moved {
-            all &= transact!(self, WRITE, |tx| duties::add_up(&tx, job_id))?;
+            match transact!(self, Begin::Write, |tx| duties::add_up(&tx, job_id)) {
+                Ok(done) => all &= done,
+                Err(error) => {
+                    all = false;
+                    of_one_job(job_id, error)?;
+                }
+            }
         }
         if all {
             self.settled_mark.note(settled);

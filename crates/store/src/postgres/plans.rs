@@ -83,6 +83,7 @@ static ALL: &[(&str, &Sql)] = statements![
     verify::JOB,
     verify::CHUNKS,
     verify::RECOUNT,
+    verify::DROP_STALE,
     verify::SCHEMA,
     writes::START,
     writes::COMPLETE,

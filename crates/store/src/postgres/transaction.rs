@@ -12,22 +12,50 @@ pub(super) type Xid = i64;
 /// A transaction. Dropped before its end, it takes the connection with it: then the server undoes it.
 pub(super) struct Transaction {
     connection: Option<Connection>,
-    begin: &'static str,
+    begin: Begin,
+    timeline: i32,
     /// 0 before it is known.
     xid: AtomicI64,
     /// Before it began.
     made_at: Instant,
 }
 
-/// What reads and locks as it goes, and writes.
-pub(super) const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-/// What reads on one snapshot.
-pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+/// How a transaction begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// Reads and locks as it goes, and writes.
+    Write,
+    /// The same, over all chunks of a job.
+    LongWrite,
+    /// Reads all chunks of a job on one snapshot.
+    Snapshot,
+}
+
+impl Begin {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Write | Self::LongWrite => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            Self::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        }
+    }
+
+    /// Whether it may take longer than a call.
+    pub(super) const fn is_long(self) -> bool {
+        !matches!(self, Self::Write)
+    }
+}
 
 impl Transaction {
     /// Nothing is sent yet: see [`Self::begin`].
-    pub(super) fn new(connection: Connection, begin: &'static str) -> Self {
-        Self { connection: Some(connection), begin, xid: AtomicI64::new(0), made_at: Instant::now() }
+    pub(super) fn new(connection: Connection, begin: Begin) -> Self {
+        let timeline = connection.timeline();
+        Self {
+            connection: Some(connection),
+            begin,
+            timeline,
+            xid: AtomicI64::new(0),
+            made_at: Instant::now(),
+        }
     }
 
     fn connection(&self) -> Tried<&Connection> {
@@ -37,9 +65,8 @@ impl Transaction {
     /// Begins it. May be sent together with its first statements.
     pub(super) async fn begin(&self) -> Tried<()> {
         let connection = self.connection()?;
-        let mut sql = connection.begin_sql(self.begin);
-        if self.begin == SNAPSHOT {
-            // It reads all there is, and may take longer than a call.
+        let mut sql = connection.begin_sql(self.begin.sql());
+        if self.begin.is_long() {
             sql.push_str("; SET LOCAL statement_timeout = '1h'");
         }
         connection.batch("begin a transaction", &sql).await
@@ -59,6 +86,11 @@ impl Transaction {
     /// Its number, if the server told it.
     pub(super) fn xid(&self) -> Option<Xid> {
         Some(self.xid.load(Ordering::Relaxed)).filter(|xid| *xid != 0)
+    }
+
+    /// Which of the histories that a standby's promotion makes it was begun in.
+    pub(super) const fn timeline(&self) -> i32 {
+        self.timeline
     }
 
     /// A moment before it began.

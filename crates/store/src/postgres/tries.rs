@@ -4,7 +4,7 @@
 use super::connect::Connections;
 use super::error::{Failure, Tried, unavailable};
 use super::statement::Sql;
-use super::transaction::{Transaction, Xid};
+use super::transaction::{Begin, Transaction, Xid};
 use super::wake_ups::Waker;
 use super::writes::Writes;
 use ream_core::{Error, Result};
@@ -17,11 +17,16 @@ const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What became of a transaction, and how many milliseconds ago the server last recovered from a crash, or before: then it
-/// counts anew, its statistics and also transactions. It may give the number of one that was lost to another one.
+/// counts anew, its statistics and also transactions. It may give the number of one that was lost to another one. So may a
+/// standby that was promoted, which begins another timeline.
 pub(super) static XACT_STATUS: Sql = Sql::new(
     "ask for a transaction's fate",
-    "SELECT pg_xact_status($1::text::xid8), floor(extract(epoch FROM clock_timestamp() - stats_reset) * 1000)::bigint \
-     FROM pg_stat_bgwriter",
+    concat!(
+        "SELECT pg_xact_status($1::text::xid8), \
+         floor(extract(epoch FROM clock_timestamp() - stats_reset) * 1000)::bigint, ",
+        timeline!(),
+        " FROM pg_stat_bgwriter"
+    ),
     &[Type::TEXT],
 );
 
@@ -48,7 +53,7 @@ enum Fate {
 pub(super) struct Tries<'s> {
     connections: &'s Connections,
     waker: &'s Waker,
-    begin: &'static str,
+    begin: Begin,
     call_timeout: Duration,
     until: Instant,
     wait: Duration,
@@ -58,7 +63,7 @@ impl<'s> Tries<'s> {
     pub(super) fn new(
         connections: &'s Connections,
         waker: &'s Waker,
-        begin: &'static str,
+        begin: Begin,
         call_timeout: Duration,
         patience: Duration,
     ) -> Self {
@@ -106,9 +111,9 @@ impl<'s> Tries<'s> {
                 Some(Err(error))
             }
             Err(Failure::Transient(message)) => {
-                let (xid, made_at) = (tx.xid(), tx.made_at());
+                let (xid, made_at, timeline) = (tx.xid(), tx.made_at(), tx.timeline());
                 drop(tx);
-                match self.fate(xid, made_at).await {
+                match self.fate(xid, made_at, timeline).await {
                     Some(Fate::Committed) => {
                         self.wake(wakes);
                         Some(Ok(answer))
@@ -144,12 +149,12 @@ impl<'s> Tries<'s> {
     }
 
     /// Asks until the server says what became of it. `None` where nobody knows, as after a server was replaced by another.
-    async fn fate(&mut self, xid: Option<Xid>, made_at: Instant) -> Option<Fate> {
+    async fn fate(&mut self, xid: Option<Xid>, made_at: Instant, timeline: i32) -> Option<Fate> {
         // Whatever must not be done twice has told its number.
         let Some(xid) = xid else { return Some(Fate::Undone) };
         let xid = xid.to_string();
         loop {
-            match self.bounded(self.ask_for_fate(&xid, made_at)).await {
+            match self.bounded(self.ask_for_fate(&xid, made_at, timeline)).await {
                 Ok(Some((status, crashed))) if status == "committed" => {
                     return (!crashed).then_some(Fate::Committed);
                 }
@@ -165,13 +170,21 @@ impl<'s> Tries<'s> {
     }
 
     /// What the server says of it, and whether the server may have crashed since before it began.
-    async fn ask_for_fate(&self, xid: &str, made_at: Instant) -> Tried<Option<(String, bool)>> {
+    async fn ask_for_fate(
+        &self,
+        xid: &str,
+        made_at: Instant,
+        timeline: i32,
+    ) -> Tried<Option<(String, bool)>> {
         let connection = self.connections.get().await?;
         let rows = connection.ready(&XACT_STATUS).await?.rows(&[&xid]).await?;
         let age_ms = i64::try_from(made_at.elapsed().as_millis()).unwrap_or(i64::MAX);
         Ok(rows.first().and_then(|row| {
             let status: Option<String> = row.try_get(0).ok()?;
             let recovered_ms: Option<i64> = row.try_get(1).ok()?;
+            if timeline != row.try_get::<_, i32>(2).ok()? {
+                return None;
+            }
             Some((status?, recovered_ms.is_none_or(|recovered_ms| recovered_ms <= age_ms)))
         }))
     }

@@ -27,6 +27,14 @@ pub(super) static CHUNKS: Sql = Sql::new(
     &[Type::INT8],
 );
 
+/// Deltas that nobody counts any more: what a copy of the database from elsewhere may bring along.
+pub(super) static DROP_STALE: Sql = Sql::new(
+    "count chunks",
+    "DELETE FROM counter_deltas WHERE job_id = $1 \
+     AND xid < (SELECT ream_settled(settled_xid) FROM crawl_job_rows WHERE id = $1)",
+    &[Type::INT8],
+);
+
 /// A count of the chunks, and what the deltas of that very moment add to the job's row. Chunks move meanwhile.
 pub(super) static RECOUNT: Sql = Sql::new(
     "count chunks",
@@ -37,7 +45,8 @@ pub(super) static RECOUNT: Sql = Sql::new(
      FROM job_chunks WHERE job_id = $1) c CROSS JOIN (SELECT coalesce(sum(total_chunks), 0)::bigint, \
      coalesce(sum(active_chunks), 0)::bigint, coalesce(sum(completed_chunks), 0)::bigint, \
      coalesce(sum(failed_chunks), 0)::bigint, coalesce(sum(awaiting_retry_chunks), 0)::bigint, \
-     coalesce(sum(completed_images), 0)::bigint FROM counter_deltas WHERE job_id = $1) d",
+     coalesce(sum(completed_images), 0)::bigint FROM counter_deltas WHERE job_id = $1 AND (job_id, xid) >= \
+     ($1, (SELECT ream_settled(settled_xid) FROM crawl_job_rows WHERE id = $1))) d",
     &[Type::INT8],
 );
 
@@ -104,6 +113,7 @@ pub(super) async fn repair_counters(tx: &Transaction, job_id: JobId, actor: &Act
     tx.begin().await?;
     let mut locked = lock(tx, job_id).await?;
     if locked.job.counters.total_chunks > 0 {
+        tx.ready(&DROP_STALE).await?.run(&[&job_id.get()]).await?;
         let rows = tx.ready(&RECOUNT).await?.rows(&[&job_id.get()]).await?;
         let mut columns = Columns::of(rows.first().ok_or_else(|| corrupt("no count"))?);
         let (counted, since) = (columns.counters()?, columns.counters()?);

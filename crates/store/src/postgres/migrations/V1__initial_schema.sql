@@ -108,6 +108,12 @@ CREATE TABLE counter_deltas (
 CREATE INDEX ix_counter_deltas_job_id ON counter_deltas (job_id, xid);
 CREATE INDEX ix_counter_deltas_xid ON counter_deltas (xid);
 
+-- From which transaction on deltas count. A number that this cluster has not come to yet is of another one, from which
+-- the database was copied: then none was added up here.
+CREATE FUNCTION ream_settled(xid xid8) RETURNS xid8 LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN xid > pg_snapshot_xmax(pg_current_snapshot()) THEN '0'::xid8 ELSE xid END
+$$;
+
 -- Where the queue of a job begins: nothing before this place can be started. It saves claims the way past all that
 -- was claimed before, which is long while an old snapshot keeps dead rows alive.
 CREATE TABLE job_queues (
@@ -211,24 +217,33 @@ CREATE TABLE activity_log_default PARTITION OF activity_log DEFAULT;
 -- Prepares the log's partitions for today and the days after, and drops those that are older than `keep`. Runs with
 -- its owner's rights, so that a service needs none over tables. Answers how many partitions it made or dropped.
 CREATE FUNCTION ream_maintain_activity_log(keep interval) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+-- A partition needs the table for itself for a moment. Whoever reads it for long is not waited for: all writers would wait
+-- behind.
+SET lock_timeout = '100ms' AS $$
 DECLARE
     changed integer := 0;
     today date := (ream_now() AT TIME ZONE 'UTC')::date;
     day date;
     part record;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(x'5265616D00000002'::bigint) THEN
+    IF keep < interval '1 day' THEN
+        RAISE 'the activity log is kept for a day at least, not %', keep;
+    END IF;
+    IF NOT pg_catalog.pg_try_advisory_xact_lock(x'5265616D00000002'::bigint) THEN
         RETURN 0;
     END IF;
-    FOR day IN SELECT today + n FROM generate_series(0, 2) n LOOP
-        IF to_regclass('activity_log_' || to_char(day, 'YYYYMMDD')) IS NULL
+    -- Of days that were not prepared, some at a time.
+    DELETE FROM activity_log_default WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM activity_log_default WHERE created_at < (today - keep) AT TIME ZONE 'UTC' LIMIT 10000));
+    FOR day IN SELECT today + n FROM pg_catalog.generate_series(0, 2) n LOOP
+        IF pg_catalog.to_regclass('activity_log_' || pg_catalog.to_char(day::timestamp, 'YYYYMMDD')) IS NULL
             -- Such rows would have to be moved while everybody waits; they stay where they are.
             AND NOT EXISTS (SELECT FROM activity_log_default WHERE created_at >= day::timestamp AT TIME ZONE 'UTC'
                 AND created_at < (day + 1)::timestamp AT TIME ZONE 'UTC')
         THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF activity_log FOR VALUES FROM (%L) TO (%L)',
-                'activity_log_' || to_char(day, 'YYYYMMDD'),
+            EXECUTE pg_catalog.format('CREATE TABLE %I PARTITION OF activity_log FOR VALUES FROM (%L) TO (%L)',
+                'activity_log_' || pg_catalog.to_char(day::timestamp, 'YYYYMMDD'),
                 day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
             changed := changed + 1;
         END IF;
@@ -236,12 +251,22 @@ BEGIN
     FOR part IN
         SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = 'activity_log'::regclass AND c.relname ~ '^activity_log_\d{8}$'
-            AND to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= today - keep
+            AND pg_catalog.to_date(pg_catalog.right(c.relname::text, 8), 'YYYYMMDD') + 1 <= today - keep
     LOOP
-        EXECUTE format('DROP TABLE %I', part.relname);
+        EXECUTE pg_catalog.format('DROP TABLE %I', part.relname);
         changed := changed + 1;
     END LOOP;
     RETURN changed;
+EXCEPTION
+    WHEN lock_not_available THEN
+        RETURN -1;
+END
+$$;
+-- Whatever a caller has in its own schemas or makes for the moment is not looked at; functions are named in full.
+DO $$
+BEGIN
+    EXECUTE pg_catalog.format('ALTER FUNCTION ream_maintain_activity_log(interval) SET search_path = %I, pg_temp',
+        current_schema());
 END
 $$;
 REVOKE ALL ON FUNCTION ream_maintain_activity_log(interval) FROM PUBLIC;
@@ -307,6 +332,7 @@ DECLARE
     q record;
     taken integer;
     lags boolean;
+    looked boolean := false;
 BEGIN
     at := ream_now();
     -- Dispatches whose task never came go back into the queue.
@@ -321,6 +347,18 @@ BEGIN
             AND (wanted_executor IS NULL OR executor = wanted_executor)
         ORDER BY priority DESC, job_id
     LOOP
+        -- Each gate that is held takes a place in the server's table of locks. After the first job, only those that have
+        -- something are worth one.
+        IF looked THEN
+            SELECT from_rank, from_index INTO q FROM job_queues WHERE job_id = candidate.job_id;
+            IF NOT EXISTS (SELECT FROM job_chunks c WHERE c.job_id = candidate.job_id AND c.status = 'pending'
+                AND c.redispatch_at IS NULL AND (10 - c.priority, c.chunk_index) >= (q.from_rank, q.from_index))
+            THEN
+                PERFORM ream_queue_moves_ahead(candidate.job_id);
+                CONTINUE;
+            END IF;
+        END IF;
+        looked := true;
         PERFORM pg_advisory_xact_lock_shared(ream_gate_key(candidate.job_id));
         SELECT * INTO job FROM crawl_job_rows
             WHERE id = candidate.job_id AND gate = 'open' AND deleted_at IS NULL AND total_chunks > 0;
@@ -391,6 +429,8 @@ CROSS JOIN LATERAL (
         coalesce(sum(awaiting_retry_chunks), 0)::bigint AS awaiting_retry_chunks,
         coalesce(sum(completed_images), 0)::bigint AS completed_images,
         min(at) FILTER (WHERE starts) AS started_at, max(at) AS updated_at
-    FROM counter_deltas WHERE job_id = j.id AND xid >= j.settled_xid
+    FROM counter_deltas
+    -- Compared as a row, only one index can serve it, whatever the statistics say.
+    WHERE (job_id, xid) >= (j.id, ream_settled(j.settled_xid)) AND job_id = j.id
 ) d
 WHERE j.deleted_at IS NULL;
