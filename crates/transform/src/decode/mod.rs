@@ -1,5 +1,6 @@
 //! File bytes to pixels.
 
+mod gif;
 mod jpeg;
 pub(crate) mod jpeg_header;
 mod other;

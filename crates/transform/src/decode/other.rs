@@ -1,6 +1,6 @@
 //! Every format but JPEG.
 
-use super::{Decoded, Probe, png_extras, webp};
+use super::{Decoded, Probe, gif, png_extras, webp};
 use crate::guard::undecodable;
 use crate::inspect::Refusal;
 use crate::orient::Orientation;
@@ -52,8 +52,7 @@ pub(super) fn probe(
     let area = u64::from(size.0) * u64::from(size.1);
     // Besides the pixels: what the decoders were measured to take, see `tests/memory.rs`.
     let scratch_bytes = match format {
-        // A frame of its own, where it does not cover the canvas, and its indices into the palette.
-        ImageFormat::Gif => 5 * area,
+        ImageFormat::Gif => gif::scratch_bytes(bytes, size)?,
         ImageFormat::Webp => webp::scratch_bytes(bytes, area),
         // All of it as it is in the file, before colours are converted; and one strip or tile may be the whole image,
         // compressed.
