@@ -11,7 +11,11 @@ const OTHERS_GROUP: &str = "\nallow:\nuser-agent: zz\nallow:\n";
 
 fuzz_target!(|data: &[u8]| {
     let end = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
-    let body = data[..end].strip_prefix(b"\xef\xbb\xbf").unwrap_or(&data[..end]);
+    // Only the first mark means nothing: with another one behind it, one more in front would change what is read.
+    let mut body = &data[..end];
+    while let Some(rest) = body.strip_prefix(b"\xef\xbb\xbf") {
+        body = rest;
+    }
     let path = String::from_utf8_lossy(data.get(end + 1..).unwrap_or_default());
     let rules = Rules::parse(body, PRODUCT);
 
