@@ -18,7 +18,7 @@ const CALLERS: usize = 8;
 const BATCHES: [(u32, f64); 2] = [(1, 0.5), (100, 0.6)];
 
 /// What a worker reports of a chunk of 500 images.
-fn outcome() -> Outcome {
+pub(crate) fn outcome() -> Outcome {
     Outcome {
         images_ok: 463,
         images_failed: [(ErrorClass::Http4xx, 27), (ErrorClass::Timeout, 6), (ErrorClass::Connect, 4)].into(),

@@ -6,6 +6,8 @@ mod crawl;
 mod create;
 mod ingest;
 mod machine;
+mod peers;
+mod postgres;
 mod progress;
 mod report;
 
@@ -52,6 +54,10 @@ struct Args {
 enum Subcommands {
     /// Whole crawls, beside img2dataset and a bare loop
     Crawl(crawl::Args),
+    /// The service on PostgreSQL, beside what one would write by hand
+    Postgres(postgres::Args),
+    /// Other task queues at the same work
+    Peers(peers::Args),
     /// The bare loop: fetches every URL of a list and saves what comes
     #[command(hide = true)]
     BareFetch(crawl::BareFetch),
@@ -125,6 +131,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     match &args.command {
         Some(Subcommands::Crawl(crawl)) => return crawl.run(),
+        Some(Subcommands::Postgres(postgres)) => return postgres.run(),
+        Some(Subcommands::Peers(peers)) => return peers.run(),
         Some(Subcommands::BareFetch(fetch)) => return fetch.run(),
         None => {}
     }

@@ -29,6 +29,7 @@ pub(crate) enum Unit {
     Percent,
     Seconds,
     Milliseconds,
+    MicrosecondsPerChunk,
     Mebibytes,
     /// One rate divided by another.
     Ratio,
@@ -47,6 +48,7 @@ impl Unit {
             Self::Percent => format!("{value:.1} %"),
             Self::Seconds => format!("{value:.2} s"),
             Self::Milliseconds => format!("{value:.3} ms"),
+            Self::MicrosecondsPerChunk => format!("{value:.0} µs/chunk"),
             Self::Mebibytes => format!("{} MiB", thousands(value)),
             Self::Ratio => format!("{value:.2} x"),
         }
