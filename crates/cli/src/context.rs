@@ -30,7 +30,9 @@ impl<'a> Context<'a> {
     pub(crate) async fn open(&self) -> Result<Session> {
         match self.missing_file() {
             Some(path) => Err(Failure::unreachable(format!("there is no database `{}`", path.display()))
-                .hint("`ream jobs create` makes it; `--database sqlite:PATH` names another")),
+                .hint(
+                    "`ream jobs create` makes it; `--database` names another: sqlite:PATH or postgres://…",
+                )),
             None => self.open_file(false).await,
         }
     }

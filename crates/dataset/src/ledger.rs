@@ -7,6 +7,7 @@ mod row;
 pub use find::find_ledgers;
 
 use crate::error::{Error, Result};
+use crate::files::make_dir;
 use crate::kept::{KeptColumn, KeptValue};
 use crate::kept_cells;
 use crate::table::{Cells, Column, TableReader, TableWriter};
@@ -76,7 +77,7 @@ impl LedgerWriter {
     /// [`Error::Io`].
     pub fn create(path: &Path, kept: &[KeptColumn]) -> Result<Self> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+            make_dir(folder).map_err(Error::io("create", folder))?;
         }
         let kept = name_kept(kept);
         let mut columns = row::fixed_columns();

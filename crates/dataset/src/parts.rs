@@ -144,6 +144,11 @@ impl PartsReader {
         Ok(reader)
     }
 
+    /// Whether nobody has taken the parts away since.
+    pub fn is_there(&self) -> bool {
+        self.dir.join(part_name(0)).exists()
+    }
+
     /// The columns of which every row has a value, or none, in [`ListRow::kept`].
     pub fn kept_columns(&self) -> &[KeptColumn] {
         &self.kept

@@ -2,7 +2,7 @@
 //! completion, then move them to their final names, as often as need be. A late worker can only litter `_staging`.
 
 use crate::error::{Error, Result};
-use crate::files::{remove_any, sync_dir};
+use crate::files::{make_dir, remove_any, sync_dir};
 use ream_core::{Attempt, ChunkId};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -39,7 +39,9 @@ impl Staging {
         let staging = Self::of(dataset, chunk, attempt);
         let path = staging.path();
         remove_any(&path).map_err(Error::io("remove", &path))?;
-        std::fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+        for dir in [&dataset.join(STAGING_DIR), &path] {
+            make_dir(dir).map_err(Error::io("create", dir))?;
+        }
         Ok(staging)
     }
 
@@ -154,7 +156,7 @@ fn split_staged(staged: &str) -> Option<(&str, &str)> {
 /// Holds the dataset's publishing lock until dropped; the system frees it when the process dies.
 fn lock(dataset: &Path) -> Result<File> {
     let staging = dataset.join(STAGING_DIR);
-    std::fs::create_dir_all(&staging).map_err(Error::io("create", &staging))?;
+    make_dir(&staging).map_err(Error::io("create", &staging))?;
     let path = staging.join(LOCK_FILE);
     let file = File::options().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
     file.lock().map_err(Error::io("lock", &path))?;

@@ -14,12 +14,14 @@ use tokio::time::timeout;
 #[non_exhaustive]
 pub enum ResolveError {
     /// At least one of its addresses may not be dialled.
-    #[error("the name {host} points to {blocked}")]
+    #[error("the name {host} points to {blocked}{}", among(*.addresses))]
     Blocked {
         /// The name.
         host: String,
         /// The address.
         blocked: Blocked,
+        /// How many the name has.
+        addresses: usize,
     },
     /// The name could not be looked up.
     #[error("cannot resolve {host}: {source}")]
@@ -35,6 +37,14 @@ pub enum ResolveError {
         /// The name.
         host: String,
     },
+}
+
+/// Why the others of several addresses do not help.
+fn among(addresses: usize) -> String {
+    match addresses {
+        0 | 1 => String::new(),
+        several => format!("; all {several} addresses of the name must be allowed"),
+    }
 }
 
 /// A resolver that refuses a name as a whole if one of its addresses is blocked: a mixed answer is what an attack
@@ -66,7 +76,7 @@ impl GuardedResolver {
             Err(source) => return Err(ResolveError::Failed { host, source }),
         };
         match found.iter().find_map(|address| self.policy.check(*address).err()) {
-            Some(blocked) => Err(ResolveError::Blocked { host, blocked }),
+            Some(blocked) => Err(ResolveError::Blocked { host, blocked, addresses: found.len() }),
             None => Ok(found),
         }
     }
@@ -122,7 +132,14 @@ mod tests {
     async fn one_blocked_address_refuses_the_name() {
         assert!(matches!(addresses("8.8.8.8 2606:4700::1111").await, Ok(2)));
         for host in ["127.0.0.1", "8.8.8.8 10.0.0.1", "::ffff:169.254.169.254 8.8.8.8"] {
-            assert!(matches!(addresses(host).await, Err(ResolveError::Blocked { .. })), "{host}");
+            let error = addresses(host).await.unwrap_err();
+            assert!(matches!(error, ResolveError::Blocked { .. }), "{host}");
+            let several = host.contains(' ');
+            assert_eq!(
+                error.to_string().contains("all 2 addresses of the name must be allowed"),
+                several,
+                "{error}"
+            );
         }
     }
 

@@ -65,11 +65,10 @@ pub(crate) fn job(info: &ImageInfo, settings: &TransformSettings) -> Job {
         return Job::KeepUndecoded;
     };
     let plan = plan((width, height), settings);
-    let kept = match settings.encode_format {
-        None => true,
-        Some(format) => settings.skip_reencode && format.image_format() == info.format,
-    };
-    if plan.is_none() && kept { Job::Keep } else { Job::Pixels(plan, settings.encode_as()) }
+    let format = settings.encode_as();
+    // All that is stored has the one format, whether or not it had to be resized.
+    let kept = settings.skip_reencode && format.image_format() == info.format;
+    if plan.is_none() && kept { Job::Keep } else { Job::Pixels(plan, format) }
 }
 
 fn decodable(format: ImageFormat) -> bool {

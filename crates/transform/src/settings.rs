@@ -99,8 +99,8 @@ pub struct TransformSettings {
     pub resize_mode: ResizeMode,
     /// The side that [`ResizeMode`] brings images to, in pixels.
     pub image_size: u32,
-    /// What stored images are encoded as. `None` keeps the bytes as they came, unless there is something to resize:
-    /// then it is JPEG.
+    /// What stored images are encoded as. `None` keeps the bytes as they came, unless images are resized: then it is
+    /// JPEG, also for those that need no resizing.
     pub encode_format: Option<EncodeFormat>,
     /// For JPEG and WebP 1 to 100; for PNG the compression, 0 to 9.
     pub encode_quality: u8,

@@ -50,6 +50,14 @@ impl ImageChunks {
         futures::future::join(preparing, packing).await.1
     }
 
+    /// Without the list no other chunk can be worked on either: the folder was removed, say.
+    fn or_gone(&self, error: ProcessError) -> ProcessError {
+        match error {
+            ProcessError::Chunk(message) if !self.list.is_there() => ProcessError::Machine(message),
+            other => other,
+        }
+    }
+
     /// Makes all images ready side by side, and sends them on in order, so that the output has the same bytes whatever
     /// arrives first. They are begun in the order of their numbers, which is their place in the order of memory.
     async fn prepare_in_order(
@@ -104,7 +112,7 @@ impl ChunkProcessor for ImageChunks {
         claimed: Arc<ClaimedChunk>,
         progress: ProgressCell,
     ) -> BoxFuture<'_, Result<Outcome, ProcessError>> {
-        Box::pin(self.work(claimed, progress))
+        Box::pin(async move { self.work(claimed, progress).await.map_err(|error| self.or_gone(error)) })
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {

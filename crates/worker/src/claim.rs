@@ -183,10 +183,13 @@ impl Worker {
     }
 
     async fn ended(&self, job_id: JobId) -> Result<Option<CrawlJobStatus>> {
-        let status = self.service.repository().glance_at_job(job_id).await?.0.status();
-        let ended =
-            matches!(status, CrawlJobStatus::Completed | CrawlJobStatus::Failed | CrawlJobStatus::Cancelled);
-        Ok(ended.then_some(status))
+        let (job, _) = self.service.repository().glance_at_job(job_id).await?;
+        Ok(match job.status() {
+            // Nothing is left that a resume could let start.
+            CrawlJobStatus::Paused if job.is_done() => Some(CrawlJobStatus::Completed),
+            CrawlJobStatus::Pending | CrawlJobStatus::Running | CrawlJobStatus::Paused => None,
+            ended => Some(ended),
+        })
     }
 }
 

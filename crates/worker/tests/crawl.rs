@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::{Path as UrlPath, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use ream::{CrawlJobStatus, ErrorClass};
+use ream::{CrawlJobService, CrawlJobStatus, ErrorClass, JobId};
 use ream_dataset::ledger::{ledger_name, read_ledger};
 use ream_dataset::{ImageStatus, OutputFormat};
 use ream_fetch::address::AddressPolicy;
@@ -237,6 +237,96 @@ async fn output_that_no_crawl_made_is_not_touched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn output_of_a_job_that_the_database_no_longer_has_is_not_replaced() {
+    for database_is_removed in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let (site, out) = (site(1000).await, folder.path().join("out"));
+        let list = write_list(folder.path(), &site, 20);
+        crawl(options(&list, &out)).await.unwrap();
+        let database = out.join("_ream/ream.db");
+        if database_is_removed {
+            std::fs::remove_file(&database).unwrap();
+        } else {
+            let jobs =
+                CrawlJobService::new(ream::open(&format!("sqlite:{}", database.display())).await.unwrap());
+            jobs.delete(JobId::new(1)).await.unwrap();
+        }
+        let permits = site.permits.available_permits();
+        // Twice: the first time a database is made where it was missing.
+        for _ in 0..2 {
+            let error = crawl(options(&list, &out)).await.unwrap_err();
+            assert!(matches!(error, CrawlError::LostJob { .. }), "{error}");
+        }
+        assert_eq!(site.permits.available_permits(), permits, "something was fetched");
+        assert_complete(&out, 20, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_was_taken_in_without_a_job_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(1000).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 20);
+    // As if the process had died between the record and the job.
+    drop(prepare(options(&list, &out), |_, _| {}).await.unwrap());
+    std::fs::remove_file(out.join("_ream/ream.db")).unwrap();
+    assert!(crawl(options(&list, &out)).await.unwrap().is_complete());
+    assert_complete(&out, 20, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crawl_that_is_paused_says_what_it_waits_for_and_ends_once_every_chunk_is_completed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (site(0).await, folder.path().join("out"));
+    let list = write_list(folder.path(), &site, 20);
+    let session = prepare(options(&list, &out), |_, _| {}).await.unwrap();
+    assert_eq!(session.paused().await.unwrap(), None);
+    let database = session.database().to_string();
+    let jobs = CrawlJobService::new(ream::open(&database).await.unwrap());
+    let (_shutdown, stop) = Shutdown::new();
+    let (summary, ()) = tokio::join!(session.run(stop), async {
+        while session.progress().await.unwrap().processing_chunks == 0 {
+            tokio::task::yield_now().await;
+        }
+        jobs.pause(session.job_id()).await.unwrap();
+        let told = session.paused().await.unwrap().unwrap();
+        assert!(told.contains(&format!("`ream jobs resume 1 --database {database}`")), "{told}");
+        site.permits.add_permits(1000);
+    });
+    let summary = summary.unwrap();
+    assert_eq!(summary.status, CrawlJobStatus::Paused);
+    assert!(summary.is_complete());
+    assert_eq!(session.paused().await.unwrap(), None, "there is nothing to wait for");
+    drop(session);
+    assert!(crawl(options(&list, &out)).await.unwrap().is_complete());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_taken_away_ends_the_crawl_at_once() {
+    for part in ["", "_ream/list"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (site, out) = (site(25).await, folder.path().join("out"));
+        let list = write_list(folder.path(), &site, 200);
+        let mut slow = options(&list, &out);
+        (slow.fetch.max_in_flight, slow.chunks_in_flight) = (4, 1);
+        let session = prepare(slow, |_, _| {}).await.unwrap();
+        let (_shutdown, stop) = Shutdown::new();
+        let (ended, ()) = tokio::join!(session.run(stop), async {
+            while session.progress().await.unwrap().completed_chunks == 0 {
+                tokio::task::yield_now().await;
+            }
+            // In one step: what is written meanwhile would keep a folder from being removed.
+            std::fs::rename(out.join(part), folder.path().join("away")).unwrap();
+            site.permits.add_permits(1000);
+        });
+        let error = ended.unwrap_err();
+        assert!(matches!(error, CrawlError::FolderGone { .. }), "{part}: {error}");
+        assert!(site.permits.available_permits() > 900, "{part}: it went on");
+        assert_eq!(out.exists(), !part.is_empty(), "{part}: it was made anew");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_lost_output_is_told_and_keeps_no_other_chunk_from_its_work() {
     let folder = tempfile::tempdir().unwrap();
     let (site, out) = (site(20).await, folder.path().join("out"));
@@ -274,6 +364,11 @@ async fn output_that_was_taken_away_later_makes_the_crawl_incomplete_and_is_no_s
     std::fs::remove_file(out.join(ledger_name(1))).unwrap();
     let summary = crawl(options(&list, &out)).await.unwrap();
     assert_eq!((summary.completed_chunks, summary.lost_chunks), (3, 1));
+    assert_eq!(
+        (summary.images_ok, summary.lost.as_slice()),
+        (45 - 18, &[1][..]),
+        "what is gone is not stored"
+    );
     assert!(!summary.is_complete());
     let written: serde_json::Value =
         serde_json::from_slice(&std::fs::read(out.join("dataset.json")).unwrap()).unwrap();

@@ -52,8 +52,10 @@ fn error_class(name: &str) -> Result<ErrorClass, String> {
 pub(super) async fn run(args: FailedArgs, cx: &Context<'_>) -> Result<Exit> {
     let ledgers = find_ledgers(&args.dataset).map_err(|error| Failure::usage(error.to_string()))?;
     if ledgers.is_empty() {
-        let told =
-            format!("`{}` has no ledgers: no chunk of a crawl is published there", args.dataset.display());
+        let told = format!(
+            "`{}` has no ledgers: it is no dataset, or no chunk is completed yet",
+            args.dataset.display()
+        );
         return Err(Failure::usage(told).hint("name the folder that `ream crawl` was given with `--out`"));
     }
     for path in ledgers {

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 /// Check that a job's chunks cover its images exactly, that leases fit and that counts are true
 ///
-/// Reads every chunk, in constant memory, while work goes on. Ends with 1 when a fault is found.
+/// Reads every chunk in the database, in constant memory, while work goes on; files of a dataset are not looked at: the
+/// same `ream crawl` again names those that are gone. Ends with 1 when a fault is found.
 #[derive(Args)]
 #[command(
     override_usage = "ream verify [OPTIONS] <JOB>\n       ream verify [OPTIONS] --all",

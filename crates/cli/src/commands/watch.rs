@@ -65,7 +65,7 @@ pub(crate) async fn run(args: WatchArgs, cx: &Context<'_>) -> Result<Exit> {
     let mut last_line = String::new();
     let exit = loop {
         let look = look(args.job, &session).await?;
-        let ended = ended(look.status);
+        let ended = ended(&look);
         let last = ended.is_some() || args.once;
         if cx.out.is_json() {
             cx.out.document(&look)?;
@@ -94,8 +94,13 @@ pub(crate) async fn run(args: WatchArgs, cx: &Context<'_>) -> Result<Exit> {
 }
 
 /// The exit code of a job that has ended.
-const fn ended(status: CrawlJobStatus) -> Option<Exit> {
-    match status {
+fn ended(look: &Look) -> Option<Exit> {
+    let p = &look.progress;
+    match look.status {
+        // Paused before its last chunks were completed: nothing is left that could start.
+        CrawlJobStatus::Paused if p.total_chunks > 0 && p.completed_chunks == p.total_chunks => {
+            Some(Exit::Success)
+        }
         CrawlJobStatus::Completed => Some(Exit::Success),
         CrawlJobStatus::Failed | CrawlJobStatus::Cancelled => Some(Exit::Incomplete),
         CrawlJobStatus::Pending | CrawlJobStatus::Running | CrawlJobStatus::Paused => None,

@@ -21,26 +21,26 @@ pub(crate) struct CrawlFlags {
     /// Names, keys, metadata and statistics as img2dataset writes them
     #[arg(long)]
     pub(crate) img2dataset_layout: bool,
-    /// A network that may be fetched from although it is not public; several with commas
+    /// A network that may be fetched from although it is not public; several with commas, or the flag several times
     #[arg(long, value_name = "CIDR", value_parser = flag(NetList::from_str))]
-    pub(crate) allow_net: Option<NetList>,
+    pub(crate) allow_net: Vec<NetList>,
     /// Images fetched at the same time, 1 to 4096 [default: 64]
-    #[arg(long, value_name = "COUNT", value_parser = flag(images_in_flight))]
+    #[arg(long, value_name = "COUNT", value_parser = flag(images_in_flight), allow_negative_numbers = true)]
     pub(crate) images_in_flight: Option<usize>,
     /// Images fetched at the same time from one host, 1 to 256 [default: 8]
-    #[arg(long, value_name = "COUNT", value_parser = flag(max_per_host))]
+    #[arg(long, value_name = "COUNT", value_parser = flag(max_per_host), allow_negative_numbers = true)]
     pub(crate) max_per_host: Option<usize>,
     /// Images a second from one host, 0.001 to 10000 [default: no limit]
-    #[arg(long, value_name = "RATE", value_parser = flag(host_rate))]
+    #[arg(long, value_name = "RATE", value_parser = flag(host_rate), allow_negative_numbers = true)]
     pub(crate) host_rate: Option<f64>,
     /// The most chunks worked on at the same time, 1 to 1024 [default: 128]
-    #[arg(long, value_name = "COUNT", value_parser = flag(chunks_in_flight))]
+    #[arg(long, value_name = "COUNT", value_parser = flag(chunks_in_flight), allow_negative_numbers = true)]
     pub(crate) chunks_in_flight: Option<u32>,
     /// The longest time for one try at one image, in seconds, 1 to 3600 [default: 60]
-    #[arg(long, value_name = "SECONDS", value_parser = flag(timeout_s))]
+    #[arg(long, value_name = "SECONDS", value_parser = flag(timeout_s), allow_negative_numbers = true)]
     pub(crate) timeout_s: Option<u64>,
     /// The largest file, in bytes, 1 to 150994944 (144 MiB) [default: 20971520]
-    #[arg(long, value_name = "BYTES", value_parser = flag(max_bytes))]
+    #[arg(long, value_name = "BYTES", value_parser = flag(max_bytes), allow_negative_numbers = true)]
     pub(crate) max_bytes: Option<u64>,
     /// What the crawler calls itself; should name a page that explains it
     #[arg(long, value_name = "TEXT", value_parser = flag(user_agent))]
@@ -66,6 +66,12 @@ impl FromStr for NetList {
             })
         });
         nets.collect::<ream::Result<_>>().map(Self)
+    }
+}
+
+impl FromIterator<IpNet> for NetList {
+    fn from_iter<I: IntoIterator<Item = IpNet>>(nets: I) -> Self {
+        Self(nets.into_iter().collect())
     }
 }
 
@@ -155,7 +161,12 @@ impl CrawlSettings {
                 yes_or_no,
                 false,
             )?,
-            allow_net: layers.pick("crawl.allow_net", f.allow_net, NetList::from_str, NetList::default())?,
+            allow_net: layers.pick(
+                "crawl.allow_net",
+                (!f.allow_net.is_empty()).then(|| f.allow_net.into_iter().flat_map(|list| list.0).collect()),
+                NetList::from_str,
+                NetList::default(),
+            )?,
             images_in_flight: layers.pick(
                 "crawl.images_in_flight",
                 f.images_in_flight,

@@ -14,34 +14,34 @@ pub(crate) struct ImageFlags {
     #[arg(long, value_name = "MODE", value_parser = flag(ResizeMode::from_str))]
     pub(crate) resize_mode: Option<ResizeMode>,
     /// The side that images are resized to, in pixels [default: 256]
-    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u32>))]
+    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u32>), allow_negative_numbers = true)]
     pub(crate) image_size: Option<u32>,
     /// Resize only images larger than that
     #[arg(long)]
     pub(crate) only_if_bigger: bool,
-    /// Encode images as `jpg`, `png` or `webp` [default: as they came; jpg where they are resized]
+    /// Encode images as `jpg`, `png` or `webp` [default: as they came; jpg with --resize-mode]
     #[arg(long, value_name = "FORMAT", value_parser = flag(EncodeFormat::from_str))]
     pub(crate) encode_format: Option<EncodeFormat>,
     /// jpg and webp: 1 to 100; png: how hard to compress, 0 to 9 [default: 95; 6 for png]
-    #[arg(long, value_name = "QUALITY", value_parser = flag(whole::<u8>))]
+    #[arg(long, value_name = "QUALITY", value_parser = flag(whole::<u8>), allow_negative_numbers = true)]
     pub(crate) encode_quality: Option<u8>,
     /// Keep the bytes of an image that needs no resizing and has the format already
     #[arg(long)]
     pub(crate) skip_reencode: bool,
     /// Leave out images with a shorter side below this, in pixels [default: 0]
-    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u32>))]
+    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u32>), allow_negative_numbers = true)]
     pub(crate) min_image_size: Option<u32>,
     /// Leave out images of more pixels than this [default: none]
-    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u64>))]
+    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u64>), allow_negative_numbers = true)]
     pub(crate) max_image_area: Option<u64>,
     /// Leave out images whose longer side is more than this many times the shorter [default: none]
-    #[arg(long, value_name = "RATIO", value_parser = flag(ratio))]
+    #[arg(long, value_name = "RATIO", value_parser = flag(ratio), allow_negative_numbers = true)]
     pub(crate) max_aspect_ratio: Option<f64>,
     /// Refuse images of more pixels as too large [default: 50000000]
-    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u64>))]
+    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u64>), allow_negative_numbers = true)]
     pub(crate) max_pixels: Option<u64>,
     /// Refuse images with a longer side as too large, in pixels [default: 16384]
-    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u32>))]
+    #[arg(long, value_name = "PIXELS", value_parser = flag(whole::<u32>), allow_negative_numbers = true)]
     pub(crate) max_side: Option<u32>,
 }
 

@@ -16,6 +16,7 @@ fn lists_and_settings_of_no_use() {
         &["crawl", "list.xlsx", "--out", "o"],
         &["crawl", "words.txt"],
         &["crawl", "words.txt", "--out", "o", "--allow-net", "10.0.0.0/99"],
+        &["crawl", "words.txt", "--out", "o", "--allow-net", "10.0.0.0/8", "--allow-net", "fd00::/999"],
         &["crawl", "words.txt", "--out", "o", "--format", "zip"],
         &["crawl", "words.txt", "--out", "o", "--images-in-flight", "0"],
         &["crawl", "words.txt", "--out", "o", "--image-size", "64"],
@@ -30,6 +31,8 @@ fn lists_and_settings_of_no_use() {
         &["failed", "."],
         &["crawl", "words.txt", "--out", "o", "--user-agent", "two\nlines"],
         &["crawl", "words.txt", "--out", "o", "--database", "sqlite:mine.db"],
+        &["crawl", "words.txt", "--out", "pets.csv"],
+        &["crawl", "words.txt", "--out", "o", "--max-per-host", "-3"],
     ] {
         s.ream(args);
     }
@@ -71,6 +74,17 @@ fn what_a_folder_holds_besides_lists_and_output_that_is_gone_is_told() {
     std::fs::remove_file(s.path().join("o/00000.ledger.parquet")).unwrap();
     s.ream(&["crawl", "lists", "--out", "o"]);
     s.matches("crawl_left_out");
+}
+
+#[test]
+fn output_of_a_job_that_is_gone_is_a_conflict() {
+    let mut s = Session::new();
+    s.file("list.txt", "http://10.0.0.1/a.jpg\n");
+    s.quietly(&["crawl", "list.txt", "--out", "o"]);
+    s.ream(&["chunks", "list", "1", "--status", "failed", "--database", "sqlite:o/_ream/ream.db"]);
+    s.ream(&["jobs", "delete", "1", "--yes", "--database", "sqlite:o/_ream/ream.db"]);
+    s.ream(&["crawl", "list.txt", "--out", "o"]);
+    s.matches("crawl_lost_job");
 }
 
 #[test]

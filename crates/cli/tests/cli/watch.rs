@@ -46,3 +46,17 @@ fn bad_intervals() {
         .ream_env(&["watch", "1"], &[("REAM_WATCH_INTERVAL_MS", "soon")])
         .matches("watch_bad");
 }
+
+#[test]
+fn a_job_that_was_paused_before_its_last_chunk_was_completed_ends_the_watch_with_0() {
+    let mut s = Session::with_job();
+    s.quietly(&["jobs", "pause", "1"]);
+    s.work(|_, chunks| async move {
+        for chunk_id in 1..=5 {
+            chunks.mark_chunk_completed(ream::ChunkId::new(chunk_id)).await?;
+        }
+        Ok(())
+    });
+    s.ream(&["watch", "1"]).ream(&["jobs", "resume", "1"]).ream(&["jobs", "pause", "1"]);
+    s.matches("watch_paused");
+}

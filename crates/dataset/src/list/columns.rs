@@ -35,7 +35,8 @@ impl Picked {
             KeepColumns::None => Vec::new(),
             KeepColumns::Named(names) => names.iter().map(|name| need(name)).collect::<Result<_>>()?,
             KeepColumns::All => {
-                let used = |at: usize| at == url || caption == Some(at) || sha256 == Some(at);
+                // The hash goes along, so that what failed can be fetched and verified again.
+                let used = |at: usize| at == url || caption == Some(at);
                 let named = |at: usize| !header[at].trim().is_empty() && find(&header[at]) == Some(at);
                 (0..header.len()).filter(|at| !used(*at) && named(*at)).collect()
             }

@@ -82,6 +82,7 @@ fn small_images_stay_as_they_are_if_only_bigger_ones_are_resized() {
 fn bytes_are_kept_only_where_nothing_is_to_be_done() {
     use ImageFormat as F;
     let resizing = settings(ResizeMode::KeepRatio, 256);
+    let resizing_skipping = TransformSettings { skip_reencode: true, ..resizing.clone() };
     let encoding =
         TransformSettings { encode_format: Some(EncodeFormat::Png), ..TransformSettings::default() };
     let skipping = TransformSettings { skip_reencode: true, ..encoding.clone() };
@@ -89,7 +90,10 @@ fn bytes_are_kept_only_where_nothing_is_to_be_done() {
     for (settings, info, expected) in [
         (&TransformSettings::default(), info(F::Gif, (900, 900)), Job::Keep),
         (&TransformSettings::default(), info(F::Avif, (900, 900)), Job::Keep),
-        (&resizing, info(F::Png, (256, 300)), Job::Keep),
+        (&resizing, info(F::Png, (256, 300)), pixels(EncodeFormat::Jpg)),
+        (&resizing, info(F::Jpeg, (256, 300)), pixels(EncodeFormat::Jpg)),
+        (&resizing_skipping, info(F::Jpeg, (256, 300)), Job::Keep),
+        (&resizing_skipping, info(F::Png, (256, 300)), pixels(EncodeFormat::Jpg)),
         (&resizing, info(F::Avif, (900, 900)), Job::KeepUndecoded),
         (&resizing, ImageInfo { format: F::Svg, width: None, height: None }, Job::KeepUndecoded),
         (&encoding, info(F::Png, (9, 9)), pixels(EncodeFormat::Png)),

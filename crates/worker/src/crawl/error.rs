@@ -20,6 +20,23 @@ pub enum CrawlError {
         /// One name that a crawl would write.
         example: String,
     },
+    /// The folder holds output, and the database does not know the job that it is of.
+    #[error(
+        "{} holds output, such as `{example}`, of a job that its database no longer has; crawl into a new folder",
+        .folder.display()
+    )]
+    LostJob {
+        /// The dataset's folder.
+        folder: PathBuf,
+        /// One name that a crawl would replace.
+        example: String,
+    },
+    /// There is something else where the folder should be.
+    #[error("`{}` is not a folder", .path.display())]
+    NotAFolder {
+        /// The place.
+        path: PathBuf,
+    },
     /// The list and the dataset would be one folder.
     #[error("{} is the folder of the list: a dataset needs one of its own", .folder.display())]
     SameFolder {
@@ -46,6 +63,12 @@ pub enum CrawlError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The folder, or the list in it, was removed or moved while the crawl ran.
+    #[error("{} was taken away while the crawl ran, or the list in it", .folder.display())]
+    FolderGone {
+        /// The dataset's folder.
+        folder: PathBuf,
     },
     /// This machine cannot go on: its disk is full, say.
     #[error("{message}")]

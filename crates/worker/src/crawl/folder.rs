@@ -88,18 +88,31 @@ impl CrawlFolder {
 
     /// Refuses to crawl for the first time into a folder with names that a crawl would write: they would be replaced.
     pub(super) fn check_no_output(&self) -> Result<(), CrawlError> {
+        match self.output()? {
+            Some(example) => Err(CrawlError::ForeignOutput { folder: self.root.clone(), example }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses to begin the job of this folder's record anew where there is output of it already.
+    pub(super) fn check_no_lost_job(&self) -> Result<(), CrawlError> {
+        match self.output()? {
+            Some(example) => Err(CrawlError::LostJob { folder: self.root.clone(), example }),
+            None => Ok(()),
+        }
+    }
+
+    /// One name in the folder that a crawl would write.
+    fn output(&self) -> Result<Option<String>, CrawlError> {
         let entries = std::fs::read_dir(&self.root).map_err(CrawlError::io("read", &self.root))?;
         for entry in entries {
             let name = entry.map_err(CrawlError::io("read", &self.root))?.file_name();
             let name = name.to_string_lossy();
             if is_output_name(&name) {
-                return Err(CrawlError::ForeignOutput {
-                    folder: self.root.clone(),
-                    example: name.into_owned(),
-                });
+                return Ok(Some(name.into_owned()));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Leaves a folder in which no crawl was begun as it was found. What is not empty stays.

@@ -1,7 +1,8 @@
-//! A whole crawl on one machine, from a list to a dataset in one folder.
+//! A whole crawl, from a list to a dataset in one folder.
 //!
 //! The folder holds everything: the list's parts and the database under `_ream/`, attempts under `_staging/`, and
-//! the published chunks beside them. The same call again goes on where the last one ended, however it ended.
+//! the published chunks beside them. With a database that several processes share, only its state is elsewhere. The
+//! same call again goes on where the last one ended, however it ended.
 
 mod error;
 mod folder;

@@ -35,7 +35,8 @@ pub async fn prepare(
             source: std::io::Error::other(error),
         })??;
     let own = DatabaseUrl::Sqlite(folder.database());
-    let repository = options.database.as_ref().unwrap_or(&own).open(true).await?;
+    let database = options.database.clone().unwrap_or(own);
+    let repository = database.open(true).await?;
     let task_id = incarnation()?;
     let jobs = CrawlJobService::new(repository.clone()).acting_as(Actor::from(&task_id));
     let service = JobChunkingService::new(repository.clone()).acting_as(Actor::from(&task_id));
@@ -48,7 +49,7 @@ pub async fn prepare(
         record.job_id = Some(job.id.get());
         folder.write_record(&record)?;
     }
-    check_gate(&job)?;
+    check_gate(&job, &database)?;
     jobs.start(job.id).await?;
     let resumed = match (found, alone) {
         (true, true) => Some(go_on(&jobs, &service, job.id, shared).await?),
@@ -63,6 +64,7 @@ pub async fn prepare(
     Ok(CrawlSession {
         options,
         folder,
+        database,
         list,
         fetcher,
         service,
@@ -140,6 +142,9 @@ fn no_list(list: &Path, error: ream_dataset::Error) -> CrawlError {
 
 /// The ledgers of a dataset would be lists of its own list.
 fn check_apart(options: &CrawlOptions) -> Result<(), CrawlError> {
+    if options.out.exists() && !options.out.is_dir() {
+        return Err(CrawlError::NotAFolder { path: options.out.clone() });
+    }
     let (list, out) = (options.list.canonicalize(), options.out.canonicalize());
     match (list, out) {
         (Ok(list), Ok(out)) if list == out => Err(CrawlError::SameFolder { folder: options.out.clone() }),
@@ -291,6 +296,8 @@ async fn find_or_create_job(
             None => break,
         }
     }
+    // Its process may have died before it made the job, and then there is none. Else its chunks would be replaced.
+    folder.check_no_lost_job()?;
     let name: String = folder.root().file_name().map_or_else(
         || "crawl".to_owned(),
         |name| name.to_string_lossy().chars().filter(|c| !c.is_control()).take(200).collect(),
@@ -320,18 +327,22 @@ fn check_images(folder: &CrawlFolder, job: &CrawlJob, record: &CrawlRecord) -> R
     })
 }
 
-/// A crawl that may not start chunks would wait without a word.
-fn check_gate(job: &CrawlJob) -> Result<(), CrawlError> {
+/// A crawl that may not start chunks would only wait. With every chunk completed there is none to start.
+fn check_gate(job: &CrawlJob, database: &DatabaseUrl) -> Result<(), CrawlError> {
     let told = match job.gate {
         JobGate::Open => return Ok(()),
-        JobGate::Paused => {
-            format!("job {0} is paused; `ream jobs resume {0}` on its database lets it go on", job.id)
-        }
+        JobGate::Paused if job.is_done() => return Ok(()),
+        JobGate::Paused => paused(job.id, database),
         JobGate::Cancelled => {
             format!("job {} is cancelled, which is final; crawl into another folder", job.id)
         }
     };
     Err(ream::Error::conflict(ConflictCode::JobNotRunning, told).into())
+}
+
+/// What a paused job waits for.
+pub(super) fn paused(job_id: JobId, database: &DatabaseUrl) -> String {
+    format!("job {job_id} is paused; `ream jobs resume {job_id} --database {database}` lets it go on")
 }
 
 /// From this attempt on, a chunk that was left processing goes to the end of the queue.
@@ -355,6 +366,6 @@ async fn go_on(
         resumed.released_chunks += 1;
     }
     resumed.retried_chunks = jobs.retry(job_id).await?;
-    resumed.completed_chunks = service.get_chunk_statistics(job_id).await?.completed.unsigned_abs();
+    resumed.count(service, job_id).await?;
     Ok(resumed)
 }

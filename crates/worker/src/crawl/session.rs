@@ -3,13 +3,14 @@
 use super::error::CrawlError;
 use super::folder::CrawlFolder;
 use super::options::CrawlOptions;
+use super::prepare::paused;
 use super::summary::{CrawlSummary, DatasetSettings, Found, RunRates};
 use crate::chunk::{ImageChunks, publish_chunk};
 use crate::claim::{Worker, WorkerConfig, WorkerEnd};
 use crate::image::ImagePipeline;
 use crate::shutdown::StopSignal;
 use crate::tally::Tally;
-use ream::{Duties, JobChunkProgress, JobChunkingService, JobId, TaskId};
+use ream::{DatabaseUrl, Duties, JobChunkProgress, JobChunkingService, JobGate, JobId, TaskId};
 use ream_dataset::{OutputOptions, PartsReader, sweep_staging};
 use ream_fetch::{Fetcher, HostReports};
 use ream_transform::TransformSettings;
@@ -32,13 +33,28 @@ pub struct Resumed {
     pub released_chunks: u64,
     /// Failed, retried.
     pub retried_chunks: u64,
+    /// Not completed yet.
+    pub left_chunks: u64,
 }
 
 impl Resumed {
     /// Of a crawl that others are at.
     pub(super) async fn joined(service: &JobChunkingService, job_id: JobId) -> Result<Self, CrawlError> {
-        let completed = service.get_chunk_statistics(job_id).await?.completed;
-        Ok(Self { completed_chunks: completed.unsigned_abs(), ..Self::default() })
+        let mut resumed = Self::default();
+        resumed.count(service, job_id).await?;
+        Ok(resumed)
+    }
+
+    pub(super) async fn count(
+        &mut self,
+        service: &JobChunkingService,
+        job_id: JobId,
+    ) -> Result<(), CrawlError> {
+        let (job, _) = service.repository().glance_at_job(job_id).await?;
+        let (total, completed) = (job.counters.total_chunks, job.counters.completed_chunks);
+        self.completed_chunks = completed.unsigned_abs();
+        self.left_chunks = (total - completed).unsigned_abs();
+        Ok(())
     }
 }
 
@@ -46,6 +62,7 @@ impl Resumed {
 pub struct CrawlSession {
     pub(super) options: CrawlOptions,
     pub(super) folder: CrawlFolder,
+    pub(super) database: DatabaseUrl,
     pub(super) list: PartsReader,
     pub(super) fetcher: Fetcher,
     pub(super) service: JobChunkingService,
@@ -102,6 +119,21 @@ impl CrawlSession {
         Ok(self.service.get_job_chunk_progress(self.job_id).await?)
     }
 
+    /// Where the job is.
+    pub const fn database(&self) -> &DatabaseUrl {
+        &self.database
+    }
+
+    /// What the crawl waits for, if its job is paused and has chunks left; may be asked while it runs.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn paused(&self) -> Result<Option<String>, CrawlError> {
+        let (job, _) = self.service.repository().glance_at_job(self.job_id).await?;
+        let waits = job.gate == JobGate::Paused && !job.is_done();
+        Ok(waits.then(|| paused(self.job_id, &self.database)))
+    }
+
     /// Works until every chunk has ended and every output has its final names, or until stop is said.
     ///
     /// # Errors
@@ -142,6 +174,10 @@ impl CrawlSession {
         let duties = Duties::start(repository.clone());
         let ended = Worker::new(self.service.clone(), Arc::new(images), config).run(stop).await;
         duties.stop().await;
+        if !self.list.is_there() {
+            // Whatever went wrong first, that is why.
+            return Err(CrawlError::FolderGone { folder: self.folder.root().to_owned() });
+        }
         let ended = ended?;
         if let WorkerEnd::Blocked(message) = ended {
             return Err(CrawlError::Blocked { message });

@@ -6,7 +6,9 @@ use super::recipe::{Recipe, RunSettings};
 use crate::claim::WorkerEnd;
 use crate::tally::TallySnapshot;
 use futures::TryStreamExt;
-use ream::{ChunkState, CrawlJobStatus, ErrorClass, JobChunk, JobChunkStatus, JobChunkingService, JobId};
+use ream::{
+    ChunkId, ChunkState, CrawlJobStatus, ErrorClass, JobChunk, JobChunkStatus, JobChunkingService, JobId,
+};
 use ream_dataset::publish::final_name;
 use ream_dataset::summary::{Shard, SummaryWriter};
 use ream_fetch::HostReports;
@@ -15,8 +17,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// The most failed chunks that a summary names.
-const MAX_NAMED_FAILURES: usize = 20;
+/// The most failed chunks, and lost ones, that a summary names.
+const MAX_NAMED_CHUNKS: usize = 20;
 
 /// What a run knows that the database does not.
 pub(super) struct Found {
@@ -64,7 +66,7 @@ pub struct CrawlSummary {
     pub stopped: bool,
     /// Images of the list.
     pub images: u64,
-    /// Images stored.
+    /// Images stored, in chunks that are published and there.
     pub images_ok: u64,
     /// Images of completed chunks that failed, by class.
     pub images_failed: BTreeMap<ErrorClass, u64>,
@@ -80,6 +82,9 @@ pub struct CrawlSummary {
     pub unpublished_chunks: u64,
     /// Of these, chunks with files that are not there any more; `shards` does not name them.
     pub lost_chunks: u64,
+    /// The indexes of the first of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<u64>,
     /// Chunks that failed.
     pub failed_chunks: u64,
     /// The first failed chunks with their errors.
@@ -111,6 +116,8 @@ impl DatasetSettings {
 /// A chunk that could not be worked on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FailedChunk {
+    /// Which, as other commands name it.
+    pub chunk_id: ChunkId,
     /// Which, within the job.
     pub chunk_index: u64,
     /// The last error.
@@ -137,6 +144,7 @@ impl CrawlSummary {
             completed_chunks: job.counters.completed_chunks.unsigned_abs(),
             unpublished_chunks: found.unpublished_chunks,
             lost_chunks: 0,
+            lost: Vec::new(),
             failed_chunks: job.counters.failed_chunks.unsigned_abs(),
             failures: Vec::new(),
             run: found.run,
@@ -145,18 +153,26 @@ impl CrawlSummary {
         };
         let mut chunks = std::pin::pin!(service.get_chunks_for_job(job_id).await?.stream());
         while let Some(chunk) = chunks.try_next().await? {
-            if let Some(shard) = shard(&chunk)
-                && !is_there(root, &shard).await
-            {
-                summary.lost_chunks += 1;
+            if let Some(shard) = shard(&chunk) {
+                if is_there(root, &shard).await {
+                    summary.images_ok += shard.images_ok;
+                    summary.bytes += shard.bytes;
+                } else {
+                    summary.lost_chunks += 1;
+                    if summary.lost.len() < MAX_NAMED_CHUNKS {
+                        summary.lost.push(chunk.chunk_index);
+                    }
+                }
             }
-            if chunk.status() == JobChunkStatus::Failed && summary.failures.len() < MAX_NAMED_FAILURES {
+            if chunk.status() == JobChunkStatus::Failed && summary.failures.len() < MAX_NAMED_CHUNKS {
                 let error = chunk.error_message.unwrap_or_else(|| "no reason given".to_owned());
-                summary.failures.push(FailedChunk { chunk_index: chunk.chunk_index, error });
+                summary.failures.push(FailedChunk {
+                    chunk_id: chunk.id,
+                    chunk_index: chunk.chunk_index,
+                    error,
+                });
             }
             let Some(outcome) = chunk.outcome else { continue };
-            summary.images_ok += outcome.images_ok;
-            summary.bytes += outcome.bytes;
             for (class, count) in outcome.images_failed {
                 *summary.images_failed.entry(class).or_default() += count;
             }
@@ -169,9 +185,14 @@ impl CrawlSummary {
         self.images_failed.values().sum()
     }
 
-    /// Whether every chunk is completed and its output published and there.
+    /// Whether every chunk is completed and its output published and there. That the job was paused meanwhile changes
+    /// nothing about it.
     pub fn is_complete(&self) -> bool {
-        self.status == CrawlJobStatus::Completed && self.unpublished_chunks == 0 && self.lost_chunks == 0
+        let done = match self.status {
+            CrawlJobStatus::Paused => self.completed_chunks == self.total_chunks,
+            status => status == CrawlJobStatus::Completed,
+        };
+        done && self.unpublished_chunks == 0 && self.lost_chunks == 0
     }
 
     /// Writes the summary file: this, and every published chunk that is still there.

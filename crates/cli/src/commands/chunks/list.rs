@@ -55,7 +55,13 @@ async fn nothing(args: &ListArgs, session: &crate::context::Session, cx: &Contex
             cx.out.note(format_args!("job {} has no chunks yet", args.job));
             cx.out.hint(format_args!("`ream jobs start {}` creates them", args.job));
         }
-        Some(status) => cx.out.note(format_args!("no chunk of job {} is {status}", args.job)),
+        Some(status) => {
+            cx.out.note(format_args!("no chunk of job {} is {status}", args.job));
+            // A failed image is data of a completed chunk.
+            if status == JobChunkStatus::Failed && job.image_list.is_some() {
+                cx.out.hint("`ream failed DIR` lists the images that failed, DIR being the dataset's folder");
+            }
+        }
         None => cx.out.note("no further chunks"),
     }
     Ok(())

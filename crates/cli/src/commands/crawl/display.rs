@@ -13,6 +13,9 @@ pub(super) const TICK: Duration = Duration::from_millis(200);
 /// How often a line tells of the progress where no bar can be seen.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether the job is paused.
+const PAUSE_LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// The bar over a crawl's chunks, or lines from time to time where standard error is no terminal.
 pub(super) struct Display<'a> {
     session: &'a CrawlSession,
@@ -21,6 +24,9 @@ pub(super) struct Display<'a> {
     watcher: Watcher,
     started: Instant,
     last_line: Instant,
+    last_look: Instant,
+    /// What the crawl waits for, when it was last looked.
+    paused: Option<String>,
 }
 
 impl<'a> Display<'a> {
@@ -29,15 +35,43 @@ impl<'a> Display<'a> {
         let bar = out.bar(progress.total_chunks.unsigned_abs());
         bar.set_position(progress.completed_chunks.unsigned_abs());
         let now = Instant::now();
-        Ok(Self { session, out, bar, watcher: Watcher::default(), started: now, last_line: now })
+        Ok(Self {
+            session,
+            out,
+            bar,
+            watcher: Watcher::default(),
+            started: now,
+            last_line: now,
+            last_look: now,
+            paused: None,
+        })
     }
 
     pub(super) fn say(&self, words: &str) {
         self.bar.suspend(|| self.out.note(words));
     }
 
+    /// A job that is paused is told once, or the crawl would seem to hang.
+    async fn look_for_pause(&mut self) {
+        if self.last_look.elapsed() < PAUSE_LOOK_EVERY {
+            return;
+        }
+        self.last_look = Instant::now();
+        let Ok(paused) = self.session.paused().await else { return };
+        let told = match &paused {
+            Some(words) if self.paused.is_none() => text::printable(words),
+            None if self.paused.is_some() => format!("job {} goes on", self.session.job_id()),
+            _ => return,
+        };
+        self.paused = paused;
+        if !self.out.is_json() {
+            self.say(&told);
+        }
+    }
+
     /// A look that fails shows nothing new; what is wrong is told where the work is done.
     pub(super) async fn refresh(&mut self) {
+        self.look_for_pause().await;
         let Ok(progress) = self.session.progress().await else { return };
         let tally = self.session.tally().snapshot();
         if let Some(warning) = self.watcher.look(&tally) {

@@ -28,8 +28,9 @@ const NAMED_ENTRIES: usize = 5;
 
 /// Crawl a list of image URLs into a folder
 ///
-/// The folder holds everything, the state included: the same command again goes on where the last one ended, however
-/// it ended. Only public addresses are fetched, unless `--allow-net` names others.
+/// The same command again goes on where the last one ended, however it ended: the folder holds everything, the state
+/// included. With `--database postgres://…` the state is there, and several processes can share one list. Only public
+/// addresses are fetched, unless `--allow-net` names others.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -60,7 +61,7 @@ pub(crate) struct CrawlArgs {
     #[arg(long, value_name = "POLICY", value_parser = crate::values::flag(RobotsPolicy::from_str))]
     pub(crate) robots: Option<RobotsPolicy>,
     /// Images per chunk [default: 500]
-    #[arg(long, value_name = "IMAGES", value_parser = crate::values::chunk_size)]
+    #[arg(long, value_name = "IMAGES", value_parser = crate::values::chunk_size, allow_negative_numbers = true)]
     pub(crate) chunk_size: Option<u64>,
     /// End with exit code 1 if a single image failed
     #[arg(long)]
@@ -73,7 +74,7 @@ pub(crate) struct CrawlArgs {
 
 pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> {
     let options = options(&args, context)?;
-    let summary = crawl(options, context.out).await?;
+    let Crawled { summary, paused } = crawl(options, context.out).await?;
     tell(&summary, &args.out, context.out)?;
     let failed_images = args.fail_on_image_errors && summary.images_failed_total() > 0;
     match summary.status {
@@ -84,7 +85,11 @@ pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> 
                 "interrupted; {} of {} chunks are completed and saved, images of the others will be fetched again",
                 summary.completed_chunks, summary.total_chunks
             );
-            Err(Failure::interrupted_with(told).hint("the same command goes on from here"))
+            Err(match paused {
+                Some(paused) => Failure::interrupted_with(format!("{told}; {paused}"))
+                    .hint("once it is resumed, the same command goes on from here"),
+                None => Failure::interrupted_with(told).hint("the same command goes on from here"),
+            })
         }
         _ => Ok(Exit::Incomplete),
     }
@@ -132,9 +137,16 @@ pub(super) fn check_database(context: &Context<'_>) -> Result<()> {
     }
 }
 
+/// How a crawl ended.
+pub(crate) struct Crawled {
+    pub(crate) summary: CrawlSummary,
+    /// What it waits for, if its job is paused.
+    paused: Option<String>,
+}
+
 /// Prepares and runs a crawl with a progress bar, until it has ended. The first signal asks for an orderly end, the
 /// second ends at once: leases then run out by themselves.
-pub(crate) async fn crawl(options: CrawlOptions, out: &Output) -> Result<CrawlSummary> {
+pub(crate) async fn crawl(options: CrawlOptions, out: &Output) -> Result<Crawled> {
     let mut signals = Signals::listen()?;
     let session = tokio::select! {
         session = take_in(options, out) => session?,
@@ -148,10 +160,13 @@ pub(crate) async fn crawl(options: CrawlOptions, out: &Output) -> Result<CrawlSu
     let mut stopping = false;
     loop {
         tokio::select! {
-            summary = &mut running => return Ok(summary?),
+            summary = &mut running => {
+                return Ok(Crawled { summary: summary?, paused: session.paused().await.unwrap_or_default() });
+            }
             () = signals.next() => {
                 if stopping {
-                    return Err(Failure::interrupted());
+                    let told = "ended at once; completed chunks are saved, images of the others will be fetched again";
+                    return Err(Failure::interrupted_with(told));
                 }
                 stopping = true;
                 shutdown.stop();
@@ -194,7 +209,14 @@ fn greet(session: &CrawlSession, out: &Output) {
             text::printable(&rejects.display().to_string())
         ));
     }
-    if let Some(found) = session.resumed() {
+    if let DatabaseUrl::Postgres(_) = session.database() {
+        let database = text::printable(&session.database().to_string());
+        out.note(format_args!("state: {database}, job {}", session.job_id()));
+    }
+    if let Some(found) = session.resumed().filter(|found| found.left_chunks == 0) {
+        let chunks = text::count(found.completed_chunks, "chunk");
+        out.note(format_args!("nothing left to do: {chunks} done before"));
+    } else if let Some(found) = session.resumed() {
         out.note(format_args!(
             "going on: {} done before, {} put back, {} tried again",
             text::count(found.completed_chunks, "chunk"),
@@ -212,8 +234,11 @@ impl From<CrawlError> for Failure {
             CrawlError::ForeignOutput { .. } => {
                 Self::conflict("foreign_output", told).hint("`--out` a new folder")
             }
+            CrawlError::FolderGone { .. } => Self::io(told).hint("crawl the list into another folder"),
+            CrawlError::LostJob { .. } => Self::conflict("lost_job", told),
             CrawlError::Blocked { .. } => Self::io(told)
-                .hint("finished chunks are saved; once there is room, the same command goes on from there"),
+                .hint("finished chunks are saved; once that is mended, the same command goes on from there"),
+            CrawlError::NotAFolder { .. } => Self::usage(told).hint("`--out` names the dataset's folder"),
             CrawlError::SameFolder { .. } => Self::usage(told).hint("`--out` another folder"),
             CrawlError::InUse { .. } => Self::conflict("in_use", told).hint("wait for it, or stop it first"),
             CrawlError::Differs { .. } => Self::conflict("other_crawl", told)

@@ -3,7 +3,7 @@
 use super::collapse::advice;
 use crate::failure::Result;
 use crate::output::{Output, Paint, fields, text};
-use ream::ErrorClass;
+use ream::{CrawlJobStatus, ErrorClass};
 use ream_fetch::HostReport;
 use ream_worker::crawl::CrawlSummary;
 use std::collections::BTreeMap;
@@ -11,6 +11,8 @@ use std::path::Path;
 
 /// Hosts shown, of the worst and of the slowest each.
 const SHOWN_HOSTS: usize = 5;
+/// Lost chunks named.
+const SHOWN_LOST: usize = 10;
 /// A host is slow from this on, in milliseconds per image.
 const SLOW_MS: u64 = 1000;
 /// When so few of a hundred images are stored, something is wrong beyond single images.
@@ -32,6 +34,9 @@ pub(crate) fn tell(summary: &CrawlSummary, folder: &Path, out: &Output) -> Resul
             summary.images_failed.iter().map(|(class, count)| format!("{count:>6} {class}")).collect();
         lines.push(("failed", format!("{}\n{}", summary.images_failed_total(), classes.join("\n"))));
     }
+    if summary.rejected_rows > 0 {
+        lines.push(("rejected", format!("{} of the list", text::count(summary.rejected_rows, "row"))));
+    }
     lines.extend(hosts(summary));
     if summary.unpublished_chunks > 0 {
         let told = text::count(summary.unpublished_chunks, "completed chunk");
@@ -39,10 +44,14 @@ pub(crate) fn tell(summary: &CrawlSummary, folder: &Path, out: &Output) -> Resul
     }
     if summary.lost_chunks > 0 {
         let told = text::count(summary.lost_chunks, "completed chunk");
-        lines.push(("lost", format!("the files of {told} are not there any more")));
+        let named: Vec<String> = summary.lost.iter().take(SHOWN_LOST).map(u64::to_string).collect();
+        let more = if summary.lost_chunks > named.len() as u64 { ", …" } else { "" };
+        let named = named.join(", ");
+        lines.push(("lost", format!("the files of {told} are not there any more (by index: {named}{more})")));
     }
     for failure in &summary.failures {
-        lines.push(("failed chunk", format!("{}: {}", failure.chunk_index, text::printable(&failure.error))));
+        let (id, index, error) = (failure.chunk_id, failure.chunk_index, text::printable(&failure.error));
+        lines.push(("failed chunk", format!("{id} (index {index}): {error}")));
     }
     lines.push(("dataset", text::printable(&folder.display().to_string())));
     fields(out, &lines)?;
@@ -70,7 +79,7 @@ fn worst_host(host: &HostReport) -> String {
     let images = host.ok + host.failed_total();
     let classes: Vec<String> = host.failed.iter().map(|(class, count)| format!("{class} {count}")).collect();
     format!(
-        "{}: {} of {images} failed ({})",
+        "{}: {} of {images} fetches failed ({})",
         text::printable(&host.host),
         host.failed_total(),
         classes.join(", ")
@@ -111,7 +120,9 @@ fn hints(summary: &CrawlSummary, folder: &Path, out: &Output) {
     if summary.lost_chunks > 0 {
         out.hint("what is completed is not fetched again: crawl the list into another folder");
     }
-    if summary.failed_chunks > 0 && !summary.stopped {
+    if summary.status == CrawlJobStatus::Cancelled {
+        out.hint("a cancelled job is not gone on with: crawl the list into another folder");
+    } else if summary.failed_chunks > 0 && !summary.stopped {
         out.hint("the same command tries failed chunks again");
     }
 }
@@ -120,6 +131,8 @@ fn hints(summary: &CrawlSummary, folder: &Path, out: &Output) {
 fn main_cause(summary: &CrawlSummary) -> Option<ErrorClass> {
     let failed: &BTreeMap<ErrorClass, u64> = &summary.images_failed;
     let all = summary.images_ok + summary.images_failed_total();
-    let few = summary.images_ok * 100 <= all * FEW_STORED_PERCENT;
+    // What was stored and then taken away tells nothing of servers.
+    let taken = summary.lost_chunks + summary.unpublished_chunks > 0;
+    let few = !taken && summary.images_ok * 100 <= all * FEW_STORED_PERCENT;
     failed.iter().max_by_key(|(_, count)| **count).filter(|_| few).map(|(class, _)| *class)
 }

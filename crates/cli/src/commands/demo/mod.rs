@@ -46,7 +46,7 @@ pub(crate) async fn run(args: DemoArgs, context: &Context<'_>) -> Result<Exit> {
     let mut options = CrawlOptions::new(&list, &folder);
     options.format = args.format;
     options.fetch.addresses = AddressPolicy::public_only().allow(site.network());
-    let summary = crawl(options, out).await?;
+    let summary = crawl(options, out).await?.summary;
     super::crawl::tell(&summary, &folder, out)?;
     if summary.stopped {
         return Err(Failure::interrupted());

@@ -33,7 +33,7 @@ pub(crate) struct ListArgs {
 pub(super) async fn run(args: ListArgs, cx: &Context<'_>) -> Result<Exit> {
     let Some(session) = cx.open_if_made().await? else {
         cx.out.note(format_args!("no jobs: there is no database `{}` yet", cx.settings.database.url.value));
-        cx.out.hint("`ream jobs create` makes it; `--database sqlite:PATH` names another");
+        cx.out.hint("`ream jobs create` makes it; `--database` names another: sqlite:PATH or postgres://…");
         return Ok(Exit::Success);
     };
     let table = Table::new(&[

@@ -24,6 +24,9 @@ fn columns_are_kept_as_text_in_the_order_asked_for() {
     let all = ListOptions { keep_columns: KeepColumns::All, ..ListOptions::default() };
     assert_eq!(kept(read_with("a.csv", list, &all)), [[text("1"), text("x")], [text("2"), None]]);
     assert_eq!(kept(read_with("a.txt", b"http://a.test/", &all)), [[]]);
+    let hashed = ListOptions { sha256_column: Some("hash".to_owned()), ..all };
+    let list = b"url,hash\nhttp://a.test/1,\n";
+    assert_eq!(kept(read_with("a.csv", list, &hashed)), [[None]], "the hash goes along with all others");
 }
 
 #[test]
