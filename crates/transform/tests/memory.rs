@@ -46,9 +46,29 @@ fn no_image_takes_more_memory_than_foretold() {
                     assert!(taken <= foretold, "{what}");
                     // And not by far, or images would be refused that fit.
                     let seen = format != EncodeFormat::Webp;
-                    assert!(!seen || foretold <= 8 * taken + (4 << 20), "{what}");
+                    assert!(!seen || foretold <= 8 * taken + spare_bytes(&kind), "{what}");
                 }
             }
         }
     }
+    a_part_that_is_claimed_and_not_there_is_foretold();
+}
+
+/// Beyond what is in proportion.
+fn spare_bytes(kind: &str) -> u64 {
+    // Some kinds may claim 16 MiB for parts that are not there.
+    if kind.starts_with("webp") { 20 << 20 } else { 4 << 20 }
+}
+
+/// Found by fuzzing: 208 bytes of WebP that claim a partition of 15 MiB.
+fn a_part_that_is_claimed_and_not_there_is_foretold() {
+    let bytes = include_bytes!("fixtures/claiming.webp");
+    let settings = resizing(ResizeMode::Border, 256, EncodeFormat::Jpg);
+    let inspected = inspect(bytes, &settings).unwrap();
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
+    transform(bytes, &inspected, &settings).unwrap_err();
+    let taken = ALLOCATOR.peak_usage().saturating_sub(before) as u64;
+    assert!(taken > 10 << 20, "it claims {taken} bytes only");
+    assert!(taken <= inspected.work_bytes, "{taken} of {}", inspected.work_bytes);
 }

@@ -24,25 +24,29 @@ fn is_lossless(bytes: &[u8]) -> bool {
     features.is_some_and(|features| matches!(features.format(), Some(BitstreamFormat::Lossless)))
 }
 
+/// Memory that a lossy picture may claim for a part that is not there, in 24 bits (RFC 6386, 9.5); the decoder in Rust
+/// takes it before it looks.
+const CLAIM_BYTES: u64 = 1 << 24;
+
 /// What decoding takes besides the pixels.
 pub(super) fn scratch_bytes(bytes: &[u8], area: u64) -> u64 {
     // VP8X is the first chunk of a file with more than pixels; bit 1 of its flags says animation (RFC 9649, 2.7.1).
     let is_animated = bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0);
-    let per_pixel = if is_animated {
+    let (per_pixel, claim_bytes) = if is_animated {
         // The canvas and a frame, and what a single picture takes.
-        15
+        (15, CLAIM_BYTES)
     } else if is_plain(bytes) {
         // The library's pixels, which are copied.
-        3
+        (3, 0)
     } else if is_lossless(bytes) {
         // Its pixels always have alpha.
-        4
+        (4, 0)
     } else {
         // Planes, and the alpha plane as RGBA and as it is.
-        7
+        (7, CLAIM_BYTES)
     };
     // Chunks are copied.
-    per_pixel * area + bytes.len() as u64
+    per_pixel * area + claim_bytes + bytes.len() as u64
 }
 
 /// Decodes a picture that [`is_plain`], of the size given.
