@@ -108,3 +108,12 @@ proptest! {
         prop_assert!(run(&bytes, &settings()).is_ok());
     }
 }
+
+/// Found by fuzzing: a JPEG whose second frame header has no height.
+#[test]
+fn a_header_that_takes_its_size_back_is_refused() {
+    let bytes = include_bytes!("fixtures/two_sizes.jpg");
+    let settings =
+        TransformSettings { encode_format: Some(EncodeFormat::Png), ..TransformSettings::default() };
+    assert_eq!(run(bytes, &settings).unwrap_err().class, ErrorClass::Decode);
+}

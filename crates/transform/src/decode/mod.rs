@@ -9,6 +9,7 @@ mod png_extras;
 mod turbo;
 mod webp;
 
+use crate::guard::undecodable;
 use crate::inspect::Refusal;
 use crate::orient::Orientation;
 use crate::pixels::Pixels;
@@ -38,16 +39,20 @@ pub(crate) struct Decoded {
     pub(crate) icc: Option<Vec<u8>>,
 }
 
-/// Reads the header as the decoder does.
+/// Reads the header as the decoder does. A header that says twice how large the image is may say nothing the second time.
 pub(crate) fn probe(
     bytes: &[u8],
     format: ImageFormat,
     plan: Option<&Plan>,
     settings: &TransformSettings,
 ) -> Result<Probe, Refusal> {
-    match format {
+    let probe = match format {
         ImageFormat::Jpeg => jpeg::probe(bytes, plan),
         _ => other::probe(bytes, format, settings),
+    }?;
+    match probe.size {
+        (0, _) | (_, 0) => Err(undecodable("its header says that it has no pixels")),
+        _ => Ok(probe),
     }
 }
 
