@@ -32,14 +32,15 @@ fn border_fills_a_square() -> Result<()> {
     crawl_and_check(&FORMATS.map(|format| Kind::resized(format, "border", "jpg")))
 }
 
+/// PNG, as WebP has no room for what becomes of the narrowest picture of the set: 256 by 43691.
 #[test]
 fn keep_ratio_brings_the_shorter_side_to_the_size() -> Result<()> {
-    crawl_and_check(&FORMATS.map(|format| Kind::resized(format, "keep_ratio", "webp")))
+    crawl_and_check(&FORMATS.map(|format| Kind::resized(format, "keep_ratio", "png")))
 }
 
 #[test]
 fn keep_ratio_largest_brings_the_longer_side_to_the_size() -> Result<()> {
-    crawl_and_check(&FORMATS.map(|format| Kind::resized(format, "keep_ratio_largest", "png")))
+    crawl_and_check(&FORMATS.map(|format| Kind::resized(format, "keep_ratio_largest", "webp")))
 }
 
 #[test]

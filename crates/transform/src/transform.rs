@@ -62,7 +62,7 @@ fn pixels(
     pixels.settle_alpha(format == EncodeFormat::Jpg);
     if let Some(plan) = plan {
         // Fewer pixels are turned faster, so they are scaled as they lie: a plan is the same for both sides.
-        pixels = scale(&pixels, &plan)?;
+        pixels = scale(pixels, &plan)?;
     }
     if let Some(icc) = icc {
         to_srgb(&mut pixels, &icc);

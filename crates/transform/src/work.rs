@@ -24,14 +24,13 @@ pub(crate) fn work_bytes(probe: &Probe, plan: Option<&Plan>, format: EncodeForma
     let scaled_bytes = area(wanted).saturating_mul(samples);
     let scaling = plan.map_or(0, |plan| {
         // Columns are scaled first, then rows; as one factor holds for both sides, the columns that are wanted hold as
-        // many pixels then as the rows would. Alpha is multiplied in, in a copy of eight bits per sample.
+        // many pixels then as the rows would. Alpha is multiplied in place.
         let columns_bytes = u64::from(wanted.0) * u64::from(probe.decoded.1.max(wanted.1)) * samples;
-        let copy_bytes = if keeps_alpha { area(probe.decoded) * samples } else { 0 };
         // A weight and a place for each source pixel that a target pixel draws on, which overlap; and some rows more
         // where the edges of what is wanted draw on what is not.
         let sides = u64::from(probe.decoded.0) + u64::from(probe.decoded.1);
         let filters_bytes = 32 * sides + 64 * (u64::from(plan.scaled.0) + u64::from(plan.scaled.1));
-        source_bytes.saturating_add(columns_bytes + copy_bytes + filters_bytes + scaled_bytes)
+        source_bytes.saturating_add(columns_bytes + filters_bytes + scaled_bytes)
     });
     let held_bytes = if plan.is_some() { scaled_bytes } else { source_bytes };
     // Converting colours, turning and padding make a new image each, one after the other.
