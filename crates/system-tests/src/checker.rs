@@ -1,9 +1,9 @@
 //! The independent checker: Python, in an environment of its own.
 
-use crate::fault::{Fault, Result, cannot};
 use crate::paths::in_cache;
 use crate::process::{output, run};
 use crate::real_list::RealList;
+use ream_test_servers::{Fault, Result, cannot};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

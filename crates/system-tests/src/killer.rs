@@ -1,9 +1,8 @@
 //! Killing a crawl in the middle of its work, again and again.
 
-use crate::fault::{Fault, Result, cannot};
-use crate::process::until;
 use crate::ream::{Ream, Running};
 use crate::state::{Snapshot, Watch};
+use ream_test_servers::{Fault, Result, cannot, until};
 use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -4,7 +4,6 @@
 //! it in the middle of its work, and have what is left judged by a checker that shares no code with it.
 
 pub mod checker;
-pub mod fault;
 pub mod hostile;
 pub mod killer;
 pub mod kind;

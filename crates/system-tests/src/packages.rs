@@ -1,8 +1,8 @@
 //! Real images: from Debian packages, which are downloaded and unpacked, but not installed.
 
-use crate::fault::{Fault, Result, cannot};
 use crate::paths::in_cache;
 use crate::process::run;
+use ream_test_servers::{Fault, Result, cannot};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

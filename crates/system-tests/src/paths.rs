@@ -1,6 +1,6 @@
 //! Where things lie: the build's target folder, and a cache in it that outlives a test run.
 
-use crate::fault::{Fault, Result, cannot};
+use ream_test_servers::{Fault, Result, cannot};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 

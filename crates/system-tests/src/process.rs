@@ -1,11 +1,7 @@
 //! Starting, signalling and awaiting processes.
 
-use crate::fault::{Fault, Result, cannot};
+use ream_test_servers::{Fault, Result, cannot};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
-
-/// How often something is looked at while it is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// A command whose process the system ends when the thread that started it ends, so that an aborted test leaves
 /// nothing running. Its process id is that of the program itself.
@@ -45,23 +41,6 @@ pub fn output(command: &mut Command) -> Result<Output> {
 /// There is no such process.
 pub fn signal(pid: u32, name: &str) -> Result<()> {
     run(Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", name]).arg(pid.to_string())).map(|_| ())
-}
-
-/// Looks until there is something to see, or until time is up.
-///
-/// # Errors
-/// Time is up, or looking fails.
-pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    let started = Instant::now();
-    loop {
-        if let Some(seen) = look()? {
-            return Ok(seen);
-        }
-        if started.elapsed() > limit {
-            return Err(Fault::new(format!("waited {limit:?} in vain for {what}")));
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
 }
 
 /// Whether `REAM_FULL` asks for everything.

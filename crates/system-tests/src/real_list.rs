@@ -3,9 +3,9 @@
 mod names;
 mod rows;
 
-use crate::fault::{Fault, Result, cannot};
 use crate::packages::{REAL_IMAGES, unpacked};
 use crate::process::is_full;
+use ream_test_servers::{Fault, Result, cannot};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! The real binary: built once, run as its users run it, killed and interrupted.
 
-use crate::fault::{Fault, Result, cannot};
 use crate::paths::{scratch, target_and_profile, workspace};
-use crate::process::{output, signal, tethered, until};
+use crate::process::{output, signal, tethered};
+use ream_test_servers::{Fault, Result, cannot, until};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;

@@ -1,7 +1,7 @@
 //! A stock web server on loopback.
 
-use crate::fault::{Fault, Result, cannot};
-use crate::process::{tethered, until};
+use crate::process::tethered;
+use ream_test_servers::{Fault, Result, cannot, until};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};

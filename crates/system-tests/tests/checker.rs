@@ -2,11 +2,11 @@
 #![allow(clippy::print_stdout, reason = "a test")]
 
 use ream_system_tests::checker;
-use ream_system_tests::fault::Result;
 use ream_system_tests::kind::Kind;
 use ream_system_tests::paths::scratch;
 use ream_system_tests::real_list::{Pictures, Size};
 use ream_system_tests::site::{Pace, Site};
+use ream_test_servers::Result;
 use std::time::Duration;
 
 #[test]

@@ -3,13 +3,13 @@
 //! The tests are one per resize mode, so that they run side by side.
 #![allow(clippy::print_stdout, reason = "a test")]
 
-use ream_system_tests::fault::{Fault, Result};
 use ream_system_tests::kind::Kind;
 use ream_system_tests::paths::scratch;
 use ream_system_tests::process::is_full;
 use ream_system_tests::real_list::{Pictures, Size};
 use ream_system_tests::ream::Ream;
 use ream_system_tests::site::{Pace, Site};
+use ream_test_servers::{Fault, Result};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(900);

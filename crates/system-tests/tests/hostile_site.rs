@@ -4,12 +4,11 @@
 #![allow(clippy::print_stdout, reason = "a test")]
 
 use ream_system_tests::checker::{Check, Transform};
-use ream_system_tests::fault::{Fault, Result, cannot};
 use ream_system_tests::hostile::{HostileSite, JPEG, Run, cases, judge, namespace};
 use ream_system_tests::paths::scratch;
-use ream_system_tests::process::until;
 use ream_system_tests::real_list::RealList;
 use ream_system_tests::ream::{Finished, Ream};
+use ream_test_servers::{Fault, Result, cannot, until};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,9 +1,8 @@
 //! The hostile site sees what it is there to see: a client without manners is found out in every point.
 #![allow(clippy::unwrap_used)]
 
-use ream_system_tests::fault::{Fault, Result};
 use ream_system_tests::hostile::{Event, HostileSite, Run, cases, judge, namespace};
-use ream_system_tests::process::until;
+use ream_test_servers::{Fault, Result, until};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

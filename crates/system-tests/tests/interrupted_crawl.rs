@@ -1,14 +1,13 @@
 //! Ctrl-C, two crawls at once, and another crawl into the same folder.
 
 use ream_system_tests::checker;
-use ream_system_tests::fault::{Fault, Result};
 use ream_system_tests::killer::{Moment, inventory, wait_for};
 use ream_system_tests::paths::scratch;
-use ream_system_tests::process::until;
 use ream_system_tests::real_list::{Pictures, RealList, Size};
 use ream_system_tests::ream::{Ream, Running};
 use ream_system_tests::site::{Pace, Site};
 use ream_system_tests::state::{Snapshot, Watch};
+use ream_test_servers::{Fault, Result, until};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;

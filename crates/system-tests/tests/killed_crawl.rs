@@ -3,13 +3,13 @@
 //! `REAM_FULL=1` takes the whole list and kills more often. `--nocapture` shows what was killed when.
 #![allow(clippy::print_stdout, reason = "a test")]
 
-use ream_system_tests::fault::{Fault, Result};
 use ream_system_tests::killer::{Moment, kill_at, kill_at_the_end, kill_once_there};
 use ream_system_tests::kind::Kind;
 use ream_system_tests::paths::scratch;
 use ream_system_tests::real_list::{Pictures, Size};
 use ream_system_tests::ream::Ream;
 use ream_system_tests::site::{Pace, Site};
+use ream_test_servers::{Fault, Result};
 use std::time::{Duration, Instant};
 
 use Moment::{Completed, Staged, Started, Unpublished};

@@ -2,11 +2,11 @@
 //! code that was written for img2dataset.
 #![allow(clippy::print_stdout, reason = "a test")]
 
-use ream_system_tests::fault::{Fault, Result};
 use ream_system_tests::kind::Kind;
 use ream_system_tests::paths::scratch;
 use ream_system_tests::real_list::{Pictures, Size};
 use ream_system_tests::site::{Pace, Site};
+use ream_test_servers::{Fault, Result};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(300);

@@ -1,13 +1,11 @@
 //! Several processes at one crawl, with their state in PostgreSQL: some are killed, and the others complete it.
 
 use ream_system_tests::checker::Check;
-use ream_system_tests::fault::{Fault, Result, cannot};
 use ream_system_tests::paths::scratch;
-use ream_system_tests::process::until;
 use ream_system_tests::real_list::{Pictures, RealList, Size};
 use ream_system_tests::ream::{Ream, Running};
 use ream_system_tests::site::{Pace, Site};
-use ream_test_servers::{FreshDatabase, Postgres};
+use ream_test_servers::{Fault, FreshDatabase, Postgres, Result, cannot, until};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;

@@ -1,11 +1,11 @@
-//! The one error of the servers: a text for people.
+//! The one error of the servers and of the tests' helpers: a text for people.
 
 use std::fmt;
 
 /// What went wrong. Its debug form is the plain text, because that is what a failed test shows.
 pub struct Fault(String);
 
-/// A result of a server.
+/// A result of a server or of a helper.
 pub type Result<T> = std::result::Result<T, Fault>;
 
 impl Fault {
@@ -30,6 +30,6 @@ impl fmt::Debug for Fault {
 impl std::error::Error for Fault {}
 
 /// Turns an error into a fault that says what could not be done.
-pub(crate) fn cannot<E: fmt::Display>(action: impl fmt::Display) -> impl FnOnce(E) -> Fault {
+pub fn cannot<E: fmt::Display>(action: impl fmt::Display) -> impl FnOnce(E) -> Fault {
     move |error| Fault(format!("cannot {action}: {error}"))
 }

@@ -18,8 +18,8 @@ mod process;
 mod programs;
 mod proxy;
 
-pub use fault::{Fault, Result};
+pub use fault::{Fault, Result, cannot};
 pub use pgbouncer::{PgBouncer, PoolMode};
 pub use postgres::{Durability, FreshDatabase, Postgres, Settings, database_url};
-pub use process::is_running;
+pub use process::{is_running, until};
 pub use proxy::{Direction, Ending, FaultProxy};

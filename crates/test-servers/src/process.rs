@@ -10,7 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 /// How often something is looked at while it is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// How long a killed process may take to be gone: it may have memory to give back on a busy machine.
 const GONE_LIMIT: Duration = Duration::from_secs(30);
 
@@ -72,11 +72,10 @@ pub(crate) fn signal(name: &str, pids: &[u32]) -> Result<()> {
 }
 
 /// Looks until there is something to see, or until time is up.
-pub(crate) fn until<T>(
-    what: &str,
-    limit: Duration,
-    mut look: impl FnMut() -> Result<Option<T>>,
-) -> Result<T> {
+///
+/// # Errors
+/// Time is up, or looking fails.
+pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let started = Instant::now();
     loop {
         if let Some(seen) = look()? {

@@ -1,7 +1,7 @@
 //! An authority that the crawl trusts, and what it would rather not have signed.
 
-use crate::fault::{Result, cannot};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use ream_test_servers::{Result, cannot};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! A name server that lies.
 
 use super::log::Log;
-use crate::fault::{Result, cannot};
+use ream_test_servers::{Result, cannot};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;

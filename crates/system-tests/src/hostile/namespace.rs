@@ -1,9 +1,9 @@
 //! A network of the test's own: every address is this machine, and nothing leads out of it.
 
 use crate::checker;
-use crate::fault::{Fault, Result, cannot};
 use crate::process::{output, run, tethered};
 use crate::ream;
+use ream_test_servers::{Fault, Result, cannot};
 use std::process::Command;
 
 const INSIDE: &str = "SYSTEM_TESTS_INSIDE";

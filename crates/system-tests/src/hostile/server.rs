@@ -6,7 +6,7 @@ use super::dns::{NameServer, Says, asked_by_the_system};
 use super::exchange::{Duplex, Exchange, Request, stall};
 use super::log::Log;
 use super::{addresses, cases};
-use crate::fault::{Result, cannot};
+use ream_test_servers::{Result, cannot};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::BTreeMap;
 use std::io;

@@ -2,7 +2,7 @@
 
 use super::names::{encoded, in_list};
 use super::{Pictures, RealList};
-use crate::fault::{Result, cannot};
+use ream_test_servers::{Result, cannot};
 use serde_json::{Map, Value};
 use std::path::Path;
 
