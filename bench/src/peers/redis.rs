@@ -1,7 +1,8 @@
 //! A Redis of its own for each round.
 
 use crate::Result;
-use ream_system_tests::process::{tethered, until};
+use ream_system_tests::process::tethered;
+use ream_test_servers::until;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::time::Duration;
