@@ -3,7 +3,7 @@
 use super::connect::Connection;
 use super::error::Tried;
 use super::jobs;
-use super::moves::Moves;
+use super::moves::{Lock, Moves};
 use super::rows::{Columns, collect, signed};
 use super::statement::Sql;
 use super::transaction::Transaction;
@@ -147,27 +147,70 @@ pub(super) async fn next_pending(connection: &Connection, job_id: JobId) -> Trie
     Ok(collect(&rows?, Columns::chunk)?.pop())
 }
 
-pub(super) async fn apply(
+/// What somebody asks of some chunks.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub(super) events: Vec<(ChunkId, Event)>,
+    pub(super) actor: Actor,
+}
+
+impl Call {
+    fn ids(&self) -> impl Iterator<Item = ChunkId> {
+        self.events.iter().map(|(id, _)| *id)
+    }
+
+    /// Whether it may share a transaction: words of holders, which come often and wait for neither gates nor queues.
+    pub(super) fn is_sociable(&self) -> bool {
+        self.events.iter().all(|(_, event)| {
+            matches!(
+                event,
+                Event::Heartbeat { .. }
+                    | Event::Complete { attempt: Some(_), .. }
+                    | Event::Fail { attempt: Some(_), .. }
+            )
+        })
+    }
+}
+
+/// One call, which waits for whoever has locked one of its chunks.
+pub(super) async fn apply(tx: &Transaction, call: &Call) -> Tried<Done<Vec<Result<MovedChunk>>>> {
+    let starts = call.events.iter().any(|(_, event)| event.needs_open_gate());
+    let how = if starts { Lock::WaitAndHoldGates } else { Lock::Wait };
+    let mut moves = Moves::begin(tx, &call.ids().collect::<Vec<_>>(), how, &call.actor).await?;
+    let answer = step_all(&mut moves, call)?;
+    Ok(Done { answer, writes: moves.into_writes() })
+}
+
+/// Several calls, which wait for nobody: `None` to one with a chunk that is not there, or that somebody else has locked.
+pub(super) async fn apply_group(
     tx: &Transaction,
-    events: &[(ChunkId, Event)],
-    actor: &Actor,
-) -> Tried<Done<Vec<Result<MovedChunk>>>> {
-    let ids: Vec<ChunkId> = events.iter().map(|(id, _)| *id).collect();
-    let starts = events.iter().any(|(_, event)| event.needs_open_gate());
-    let mut moves = Moves::begin(tx, &ids, starts, actor).await?;
-    let mut answers = Vec::with_capacity(events.len());
-    for (chunk_id, event) in events {
+    calls: &[Call],
+) -> Tried<Done<Vec<Option<Vec<Result<MovedChunk>>>>>> {
+    let ids: Vec<ChunkId> = calls.iter().flat_map(Call::ids).collect();
+    let mut moves = Moves::begin(tx, &ids, Lock::Free, &Actor::service()).await?;
+    let mut answers = Vec::with_capacity(calls.len());
+    for call in calls {
+        let is_free = call.ids().all(|id| moves.chunks.contains_key(&id));
+        moves.actor = call.actor.clone();
+        answers.push(is_free.then(|| step_all(&mut moves, call)).transpose()?);
+    }
+    Ok(Done { answer: answers, writes: moves.into_writes() })
+}
+
+fn step_all(moves: &mut Moves, call: &Call) -> Result<Vec<Result<MovedChunk>>> {
+    let mut answers = Vec::with_capacity(call.events.len());
+    for (chunk_id, event) in &call.events {
         let moved = event.validate().and_then(|()| moves.step(*chunk_id, event.clone()));
         let answer = moved.map(|chunk| {
             let gate = moves.jobs.get(&chunk.job_id).map_or(JobGate::Open, |job| job.gate);
             MovedChunk { chunk, gate }
         });
         match answer {
-            Err(error @ Error::Database { .. }) => return Err(error.into()),
+            Err(error @ Error::Database { .. }) => return Err(error),
             answer => answers.push(answer),
         }
     }
-    Ok(Done { answer: answers, writes: moves.into_writes() })
+    Ok(answers)
 }
 
 pub(super) async fn split(
@@ -177,7 +220,7 @@ pub(super) async fn split(
     actor: &Actor,
 ) -> Tried<Done<Vec<JobChunk>>> {
     check_parts(parts)?;
-    let mut moves = Moves::begin(tx, &[chunk_id], false, actor).await?;
+    let mut moves = Moves::begin(tx, &[chunk_id], Lock::Wait, actor).await?;
     let done = split_chunk(moves.chunk(chunk_id)?.clone(), parts, moves.now)?;
     let job_id = done.chunk.job_id.get();
     let now = super::rows::Time(moves.now);

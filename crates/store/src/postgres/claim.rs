@@ -9,8 +9,9 @@ use super::tries::Done;
 use crate::repository::{Actor, ClaimRequest, ClaimedChunk};
 use ream_core::event::Event;
 use ream_core::job::Executor;
-use ream_core::{Error, JobGate, JobId};
+use ream_core::{ChunkId, Error, JobGate, JobId, Result, Timestamp};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use tokio_postgres::types::Type;
 
 /// The head of the queue, locked. Which chunks come next is decided by the function beside the tables, in one round
@@ -21,7 +22,7 @@ pub(super) static QUEUE_HEAD: Sql = Sql::new(
         "SELECT at, xid, ",
         chunk_columns!("(chunk)."),
         ", ",
-        policy_columns!("(job)."),
+        policy_columns!(),
         " FROM ream_queue_head($1, $2, $3)"
     ),
     &[Type::INT8, Type::TEXT, Type::INT4],
@@ -30,13 +31,50 @@ pub(super) static QUEUE_HEAD: Sql = Sql::new(
 pub(super) static JOB_EXISTS: Sql =
     Sql::new("read a job", "SELECT FROM crawl_job_rows WHERE id = $1 AND deleted_at IS NULL", &[Type::INT8]);
 
-pub(super) async fn claim(tx: &Transaction, request: &ClaimRequest) -> Tried<Done<Vec<ClaimedChunk>>> {
+/// Which chunks a claim wants. Claims that want the same may share a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Wanted {
+    job_id: Option<JobId>,
+    executor: Option<Executor>,
+}
+
+impl From<&ClaimRequest> for Wanted {
+    fn from(request: &ClaimRequest) -> Self {
+        Self { job_id: request.job_id, executor: request.executor }
+    }
+}
+
+/// Carries out claims that all want the same: the first has the first chunks.
+pub(super) async fn claim(
+    tx: &Transaction,
+    wanted: Wanted,
+    requests: &[ClaimRequest],
+) -> Tried<Done<Vec<Vec<ClaimedChunk>>>> {
+    let Some((mut moves, order)) = read_head(tx, wanted, requests).await? else {
+        return Ok(Done::answer(requests.iter().map(|_| Vec::new()).collect()));
+    };
+    let mut order = order.into_iter();
+    let mut answers = Vec::with_capacity(requests.len());
+    for request in requests {
+        moves.actor = Actor::from(&request.worker);
+        let chunks = order.by_ref().take(request.limit as usize);
+        answers.push(chunks.map(|id| start(&mut moves, id, request)).collect::<Result<_>>()?);
+    }
+    Ok(Done { answer: answers, writes: moves.into_writes() })
+}
+
+/// The head of the queue in its order, as many chunks as the requests want together. `None` where there are none.
+async fn read_head(
+    tx: &Transaction,
+    wanted: Wanted,
+    requests: &[ClaimRequest],
+) -> Tried<Option<(Moves, Vec<ChunkId>)>> {
     let (head, exists) = (tx.ready(&QUEUE_HEAD).await?, tx.ready(&JOB_EXISTS).await?);
-    let job_id = request.job_id.map(JobId::get);
-    let executor = request.executor.map(Executor::as_str);
-    let limit = super::rows::small(request.limit);
+    let job_id = wanted.job_id.map(JobId::get);
+    let executor = wanted.executor.map(Executor::as_str);
+    let limit = super::rows::small(requests.iter().map(|request| request.limit).sum());
     let look_for_job = async || -> Tried<()> {
-        match request.job_id {
+        match wanted.job_id {
             Some(job_id) if exists.rows(&[&job_id.get()]).await?.is_empty() => {
                 Err(Error::no_job(job_id).into())
             }
@@ -47,12 +85,10 @@ pub(super) async fn claim(tx: &Transaction, request: &ClaimRequest) -> Tried<Don
         futures::join!(tx.begin(), look_for_job(), async { head.rows(&[&job_id, &executor, &limit]).await });
     begun?;
     found?;
-    let rows = rows?;
-    let Some(first) = rows.first() else { return Ok(Done::answer(Vec::new())) };
-    let mut now = Columns::of(first).time()?;
+    let mut now = Timestamp::from_unix_ms(0);
     let mut jobs: BTreeMap<JobId, JobFacts> = BTreeMap::new();
-    let mut chunks = Vec::with_capacity(rows.len());
-    for row in &rows {
+    let mut chunks = Vec::new();
+    for row in &rows? {
         let mut columns = Columns::of(row);
         // Leases begin after the last gate was waited for.
         now = now.max(columns.time()?);
@@ -61,24 +97,23 @@ pub(super) async fn claim(tx: &Transaction, request: &ClaimRequest) -> Tried<Don
             tx.note_xid(xid);
         }
         let chunk = columns.chunk()?;
-        if let std::collections::btree_map::Entry::Vacant(place) = jobs.entry(chunk.job_id) {
+        if let Entry::Vacant(place) = jobs.entry(chunk.job_id) {
             // The function looked at the gate.
             place.insert(JobFacts { policy: columns.policy()?, gate: JobGate::Open });
         }
         chunks.push(chunk);
     }
-    let order: Vec<_> = chunks.iter().map(|chunk| (chunk.id, chunk.job_id)).collect();
-    let mut moves = Moves::new(now, Actor::from(&request.worker), jobs, chunks);
-    let mut claimed = Vec::with_capacity(order.len());
-    for (chunk_id, job_id) in order {
-        let chunk = moves.step(chunk_id, Event::Claim { task_id: request.worker.clone() })?;
-        let policy = moves.jobs.get(&job_id).ok_or_else(|| Error::no_job(job_id))?.policy;
-        claimed.push(ClaimedChunk {
-            chunk,
-            lease_duration_ms: i64::from(policy.lease_duration_s) * 1000,
-            heartbeat_interval_ms: i64::from(policy.heartbeat_interval_s) * 1000,
-            chunk_timeout_ms: i64::from(policy.chunk_timeout_s) * 1000,
-        });
-    }
-    Ok(Done { answer: claimed, writes: moves.into_writes() })
+    let order: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.id).collect();
+    Ok((!order.is_empty()).then(|| (Moves::new(now, Actor::service(), jobs, chunks), order)))
+}
+
+fn start(moves: &mut Moves, chunk_id: ChunkId, request: &ClaimRequest) -> Result<ClaimedChunk> {
+    let chunk = moves.step(chunk_id, Event::Claim { task_id: request.worker.clone() })?;
+    let policy = moves.jobs.get(&chunk.job_id).ok_or_else(|| Error::no_job(chunk.job_id))?.policy;
+    Ok(ClaimedChunk {
+        chunk,
+        lease_duration_ms: i64::from(policy.lease_duration_s) * 1000,
+        heartbeat_interval_ms: i64::from(policy.heartbeat_interval_s) * 1000,
+        chunk_timeout_ms: i64::from(policy.chunk_timeout_s) * 1000,
+    })
 }

@@ -4,7 +4,8 @@ use super::error::{Doing, Failure, Tried, unavailable};
 use super::options::PostgresOptions;
 use super::statement::{Ready, Sql};
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime,
+    Timeouts,
 };
 use ream_core::Result;
 use rustls::ClientConfig;
@@ -89,6 +90,8 @@ impl Connections {
         let timeline = Arc::new(AtomicI32::new(0));
         let mut builder = Pool::builder(manager)
             .max_size(options.max_connections)
+            // The one that was used last has its plans and pages at hand.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .timeouts(timeouts);
         // Behind a pooler nobody can tell whose connection it is; there a look that is newest has to do.

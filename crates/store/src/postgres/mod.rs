@@ -14,8 +14,10 @@ mod claim;
 mod clock;
 mod connect;
 mod creation;
+mod database;
 mod duties;
 mod error;
+mod groups;
 mod jobs;
 mod marks;
 mod migrate;
@@ -40,8 +42,12 @@ use crate::repository::{
 };
 use crate::schema_change::SchemaChange;
 use async_trait::async_trait;
+use chunks::Call;
+use claim::Wanted;
 use connect::Connections;
+use database::Database;
 use error::Failure;
+use groups::{Groups, Turn};
 use marks::{DueMark, SettledMark};
 use migrate::Standing;
 use ream_core::event::Event;
@@ -49,59 +55,30 @@ use ream_core::job_event::{JobEvent, NewCrawlJob};
 use ream_core::{
     Activity, ChunkId, CrawlJob, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp,
 };
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use transaction::Begin;
-use tries::{Tries, transact};
+use tries::{read, transact};
 use wake_ups::{Listener, Waker};
-
-/// How long a check may take that reads every chunk of a job.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(3600);
-
-/// Runs `$op` on a connection until it is done: what only reads, or may be done twice.
-macro_rules! read {
-    ($store:expr, |$connection:ident| $op:expr) => {{
-        let mut tries = $store.tries(Begin::Write);
-        loop {
-            let tried = match $store.connections.get().await {
-                Ok($connection) => {
-                    let tried = tries.bounded($op).await;
-                    if let Err(Failure::Transient(_)) = &tried {
-                        $connection.drop_it();
-                    }
-                    tried
-                }
-                Err(failure) => Err(failure),
-            };
-            match tried {
-                Ok(answer) => break Ok(answer),
-                Err(Failure::Final(error)) => break Err(error),
-                Err(Failure::Transient(message)) => {
-                    if let Some(error) = tries.failed(message).await {
-                        break Err(error);
-                    }
-                }
-            }
-        }
-    }};
-}
 
 /// How often the activity log is looked after.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// The same after somebody was in the way.
 const UPKEEP_RETRY: Duration = Duration::from_secs(60);
 
+type Claims = Groups<Wanted, ClaimRequest, Vec<ClaimedChunk>>;
+type Calls = Groups<(), Call, Vec<Result<MovedChunk>>>;
+
 /// State in a PostgreSQL database.
 pub struct PostgresStore {
-    connections: Connections,
-    call_timeout: Duration,
-    patience: Duration,
+    database: Arc<Database>,
+    claims: Arc<Claims>,
+    calls: Arc<Calls>,
     activity_keep_days: u32,
     next_upkeep: Mutex<Instant>,
     expiry_mark: DueMark,
     retry_mark: DueMark,
     settled_mark: SettledMark,
-    waker: Waker,
     _listener: Listener,
 }
 
@@ -123,16 +100,17 @@ impl PostgresStore {
         }
         let waker = Waker::new();
         let listener = Listener::start(connections.clone(), waker.clone());
+        let (call_timeout, patience) = (options.call_timeout, options.patience);
+        let database = Arc::new(Database { connections, waker, call_timeout, patience });
         Ok(Self {
-            connections,
-            call_timeout: options.call_timeout,
-            patience: options.patience,
+            claims: claims(database.clone()),
+            calls: calls(database.clone()),
+            database,
             activity_keep_days: options.activity_keep_days,
             next_upkeep: Mutex::new(Instant::now()),
             expiry_mark: DueMark::default(),
             retry_mark: DueMark::default(),
             settled_mark: SettledMark::default(),
-            waker,
             _listener: listener,
         })
     }
@@ -165,17 +143,12 @@ impl PostgresStore {
         standing
     }
 
-    fn tries(&self, begin: Begin) -> Tries<'_> {
-        let call_timeout = if begin.is_long() { CHECK_TIMEOUT } else { self.call_timeout };
-        Tries::new(&self.connections, &self.waker, begin, call_timeout, self.patience)
-    }
-
     /// The names of the schema's parts, a line each: what [`JobChunkRepository::verify_schema`] compares.
     ///
     /// # Errors
     /// Database.
     pub async fn schema(&self) -> Result<Vec<String>> {
-        read!(self, |connection| verify::schema(&connection))
+        read!(self.database, |connection| verify::schema(&connection))
     }
 }
 
@@ -188,39 +161,56 @@ fn of_one_job(job_id: JobId, error: Error) -> Result<()> {
     Ok(())
 }
 
+fn claims(database: Arc<Database>) -> Arc<Claims> {
+    Claims::new(move |wanted, requests| {
+        let database = database.clone();
+        Box::pin(async move {
+            let claimed = transact!(database, Begin::Write, |tx| claim::claim(&tx, wanted, &requests))?;
+            Ok(claimed.into_iter().map(Some).collect())
+        })
+    })
+}
+
+fn calls(database: Arc<Database>) -> Arc<Calls> {
+    Calls::new(move |(), calls| {
+        let database = database.clone();
+        Box::pin(async move { transact!(database, Begin::Write, |tx| chunks::apply_group(&tx, &calls)) })
+    })
+}
+
 impl Drop for PostgresStore {
     fn drop(&mut self) {
-        self.connections.close();
+        self.database.connections.close();
     }
 }
 
 #[async_trait]
 impl JobChunkRepository for PostgresStore {
     async fn create_job(&self, new: NewCrawlJob, actor: &Actor) -> Result<CrawlJob> {
-        transact!(self, Begin::Write, |tx| jobs::create(&tx, &new, actor))
+        transact!(self.database, Begin::Write, |tx| jobs::create(&tx, &new, actor))
     }
 
     async fn get_job(&self, job_id: JobId) -> Result<CrawlJob> {
-        read!(self, |connection| jobs::get(&connection, job_id))
+        read!(self.database, |connection| jobs::get(&connection, job_id))
     }
 
     async fn glance_at_job(&self, job_id: JobId) -> Result<(CrawlJob, Timestamp)> {
-        read!(self, |connection| jobs::glance(&connection, job_id))
+        read!(self.database, |connection| jobs::glance(&connection, job_id))
     }
 
     async fn list_jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<CrawlJob>> {
-        read!(self, |connection| jobs::list(&connection, filter, page))
+        read!(self.database, |connection| jobs::list(&connection, filter, page))
     }
 
     async fn apply_to_job(&self, job_id: JobId, event: JobEvent, actor: &Actor) -> Result<CrawlJob> {
-        transact!(self, Begin::Write, |tx| async {
+        transact!(self.database, Begin::Write, |tx| async {
             tx.begin().await?;
             jobs::apply(&tx, job_id, &event, actor).await
         })
     }
 
     async fn delete_job(&self, job_id: JobId, actor: &Actor) -> Result<()> {
-        transact!(self, Begin::Write, |tx| jobs::delete(&tx, job_id, actor))
+        transact!(self.database, Begin::Write, |tx| jobs::delete(&tx, job_id, actor))
     }
 
     async fn create_chunks_step(
@@ -230,15 +220,17 @@ impl JobChunkRepository for PostgresStore {
         priority: Option<Priority>,
         actor: &Actor,
     ) -> Result<Creation> {
-        transact!(self, Begin::Write, |tx| creation::create_step(&tx, job_id, max_images, priority, actor))
+        transact!(self.database, Begin::Write, |tx| creation::create_step(
+            &tx, job_id, max_images, priority, actor
+        ))
     }
 
     async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>, actor: &Actor) -> Result<Creation> {
-        transact!(self, Begin::Write, |tx| creation::bulk_create(&tx, job_id, &chunks, actor))
+        transact!(self.database, Begin::Write, |tx| creation::bulk_create(&tx, job_id, &chunks, actor))
     }
 
     async fn get_chunk(&self, chunk_id: ChunkId) -> Result<JobChunk> {
-        read!(self, |connection| chunks::get(&connection, chunk_id))
+        read!(self.database, |connection| chunks::get(&connection, chunk_id))
     }
 
     async fn list_chunks(
@@ -247,46 +239,62 @@ impl JobChunkRepository for PostgresStore {
         status: Option<JobChunkStatus>,
         page: PageRequest,
     ) -> Result<Page<JobChunk>> {
-        read!(self, |connection| chunks::list(&connection, job_id, status, page))
+        read!(self.database, |connection| chunks::list(&connection, job_id, status, page))
     }
 
     async fn next_pending_chunk(&self, job_id: JobId) -> Result<Option<JobChunk>> {
-        read!(self, |connection| chunks::next_pending(&connection, job_id))
+        read!(self.database, |connection| chunks::next_pending(&connection, job_id))
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
         request.validate()?;
-        transact!(self, Begin::Write, |tx| claim::claim(&tx, &request))
+        let wanted = Wanted::from(&request);
+        let _place = match self.claims.turn(wanted, &request, request.limit as usize).await {
+            Turn::Answered(answer) => return answer,
+            Turn::Yours(place) => place,
+        };
+        let alone = [request];
+        let claimed = transact!(self.database, Begin::Write, |tx| claim::claim(&tx, wanted, &alone))?;
+        Ok(claimed.into_iter().flatten().collect())
     }
 
     async fn apply(&self, events: Vec<(ChunkId, Event)>, actor: &Actor) -> Result<Vec<Result<MovedChunk>>> {
-        transact!(self, Begin::Write, |tx| chunks::apply(&tx, &events, actor))
+        let call = Call { events, actor: actor.clone() };
+        let _place = if call.is_sociable() {
+            match self.calls.turn((), &call, call.events.len()).await {
+                Turn::Answered(answer) => return answer,
+                Turn::Yours(place) => place,
+            }
+        } else {
+            None
+        };
+        transact!(self.database, Begin::Write, |tx| chunks::apply(&tx, &call))
     }
 
     async fn split_chunk(&self, chunk_id: ChunkId, parts: u64, actor: &Actor) -> Result<Vec<JobChunk>> {
-        transact!(self, Begin::Write, |tx| chunks::split(&tx, chunk_id, parts, actor))
+        transact!(self.database, Begin::Write, |tx| chunks::split(&tx, chunk_id, parts, actor))
     }
 
     async fn expire_due(&self, limit: u32) -> Result<u64> {
         let from = self.expiry_mark.from();
-        let looked = transact!(self, Begin::Write, |tx| duties::expire_due(&tx, limit, from))?;
+        let looked = transact!(self.database, Begin::Write, |tx| duties::expire_due(&tx, limit, from))?;
         self.expiry_mark.note(from, limit, &looked);
         Ok(looked.moved)
     }
 
     async fn retry_due(&self, limit: u32) -> Result<u64> {
         let from = self.retry_mark.from();
-        let looked = transact!(self, Begin::Write, |tx| duties::retry_due(&tx, limit, from))?;
+        let looked = transact!(self.database, Begin::Write, |tx| duties::retry_due(&tx, limit, from))?;
         self.retry_mark.note(from, limit, &looked);
         Ok(looked.moved)
     }
 
     async fn cancel_overdue_jobs(&self) -> Result<u64> {
         self.add_up().await?;
-        let overdue = read!(self, |connection| duties::overdue_jobs(&connection))?;
+        let overdue = read!(self.database, |connection| duties::overdue_jobs(&connection))?;
         let mut cancelled = 0;
         for job_id in overdue {
-            match transact!(self, Begin::Write, |tx| duties::cancel_overdue(&tx, job_id)) {
+            match transact!(self.database, Begin::Write, |tx| duties::cancel_overdue(&tx, job_id)) {
                 Ok(done) => cancelled += u64::from(done),
                 Err(error) => of_one_job(job_id, error)?,
             }
@@ -297,8 +305,8 @@ impl JobChunkRepository for PostgresStore {
     async fn announce_ends(&self) -> Result<Vec<JobId>> {
         self.add_up().await?;
         let mut announced = Vec::new();
-        for job_id in read!(self, |connection| duties::unannounced(&connection))? {
-            match transact!(self, Begin::Write, |tx| duties::announce(&tx, job_id)) {
+        for job_id in read!(self.database, |connection| duties::unannounced(&connection))? {
+            match transact!(self.database, Begin::Write, |tx| duties::announce(&tx, job_id)) {
                 Ok(true) => announced.push(job_id),
                 Ok(false) => {}
                 Err(error) => of_one_job(job_id, error)?,
@@ -308,11 +316,11 @@ impl JobChunkRepository for PostgresStore {
     }
 
     async fn propagate_priority_step(&self) -> Result<bool> {
-        transact!(self, Begin::Write, |tx| duties::propagate_priority_step(&tx))
+        transact!(self.database, Begin::Write, |tx| duties::propagate_priority_step(&tx))
     }
 
     async fn purge_step(&self) -> Result<bool> {
-        transact!(self, Begin::Write, |tx| duties::purge_step(&tx))
+        transact!(self.database, Begin::Write, |tx| duties::purge_step(&tx))
     }
 
     async fn upkeep(&self) -> Result<u64> {
@@ -323,7 +331,8 @@ impl JobChunkRepository for PostgresStore {
             }
             *next = Instant::now() + UPKEEP_INTERVAL;
         }
-        let done = read!(self, |connection| duties::maintain_log(&connection, self.activity_keep_days))?;
+        let done =
+            read!(self.database, |connection| duties::maintain_log(&connection, self.activity_keep_days))?;
         if done.is_none() {
             let mut next = self.next_upkeep.lock().unwrap_or_else(PoisonError::into_inner);
             *next = Instant::now() + UPKEEP_RETRY;
@@ -332,35 +341,35 @@ impl JobChunkRepository for PostgresStore {
     }
 
     async fn list_unpublished(&self, job_id: JobId, limit: u32) -> Result<Vec<JobChunk>> {
-        read!(self, |connection| duties::list_unpublished(&connection, job_id, limit))
+        read!(self.database, |connection| duties::list_unpublished(&connection, job_id, limit))
     }
 
     async fn mark_published(&self, chunk: &JobChunk) -> Result<()> {
-        read!(self, |connection| duties::mark_published(&connection, chunk))
+        read!(self.database, |connection| duties::mark_published(&connection, chunk))
     }
 
     async fn verify_job(&self, job_id: JobId) -> Result<JobVerdict> {
-        transact!(self, Begin::Snapshot, |tx| verify::verify_job(&tx, job_id))
+        transact!(self.database, Begin::Snapshot, |tx| verify::verify_job(&tx, job_id))
     }
 
     async fn repair_counters(&self, job_id: JobId, actor: &Actor) -> Result<CrawlJob> {
-        transact!(self, Begin::LongWrite, |tx| verify::repair_counters(&tx, job_id, actor))
+        transact!(self.database, Begin::LongWrite, |tx| verify::repair_counters(&tx, job_id, actor))
     }
 
     async fn verify_schema(&self) -> Result<Vec<String>> {
-        read!(self, |connection| verify::verify_schema(&connection))
+        read!(self.database, |connection| verify::verify_schema(&connection))
     }
 
     async fn list_activity(&self, filter: ActivityFilter, page: PageRequest) -> Result<Page<Activity>> {
-        read!(self, |connection| activity::list(&connection, &filter, page))
+        read!(self.database, |connection| activity::list(&connection, &filter, page))
     }
 
     async fn now(&self) -> Result<Timestamp> {
-        read!(self, |connection| clock::now(&connection))
+        read!(self.database, |connection| clock::now(&connection))
     }
 
     fn wake_ups(&self) -> WakeUps {
-        self.waker.wake_ups()
+        self.database.waker.wake_ups()
     }
 }
 
@@ -368,10 +377,10 @@ impl PostgresStore {
     /// Brings the rows of jobs up to what their deltas say.
     async fn add_up(&self) -> Result<()> {
         let since = self.settled_mark.since();
-        let (settled, moved) = read!(self, |connection| duties::moved_jobs(&connection, &since))?;
+        let (settled, moved) = read!(self.database, |connection| duties::moved_jobs(&connection, &since))?;
         let mut all = true;
         for job_id in moved {
-            match transact!(self, Begin::Write, |tx| duties::add_up(&tx, job_id)) {
+            match transact!(self.database, Begin::Write, |tx| duties::add_up(&tx, job_id)) {
                 Ok(done) => all &= done,
                 Err(error) => {
                     all = false;

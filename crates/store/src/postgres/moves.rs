@@ -18,16 +18,23 @@ use std::collections::BTreeMap;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+macro_rules! lock_chunks {
+    ($how:literal) => {
+        concat!(
+            "SELECT ",
+            chunk_columns!(),
+            " FROM job_chunks WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+            $how
+        )
+    };
+}
+
 /// Chunks by their ids, locked in the order of their ids: two that want the same never wait for each other in a ring.
-pub(super) static LOCK_CHUNKS: Sql = Sql::new(
-    "read chunks",
-    concat!(
-        "SELECT ",
-        chunk_columns!(),
-        " FROM job_chunks WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE"
-    ),
-    &[Type::INT8_ARRAY],
-);
+pub(super) static LOCK_CHUNKS: Sql = Sql::new("read chunks", lock_chunks!(""), &[Type::INT8_ARRAY]);
+
+/// The same without those that somebody else has locked.
+pub(super) static LOCK_FREE_CHUNKS: Sql =
+    Sql::new("read chunks", lock_chunks!(" SKIP LOCKED"), &[Type::INT8_ARRAY]);
 
 /// Keeps the gates of these chunks' jobs from being closed before this transaction's end. In the order of the jobs, of
 /// chunks that are found first: an index by job has all chunks in that order, and would be read from end to end.
@@ -79,7 +86,20 @@ pub(super) struct Moves {
     pub(super) jobs: BTreeMap<JobId, JobFacts>,
     /// As they were read, and as moves have left them.
     pub(super) chunks: BTreeMap<ChunkId, JobChunk>,
+    /// Who makes the next steps.
+    pub(super) actor: Actor,
     writes: Writes,
+}
+
+/// What a reading of chunks does about others who use them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// Waits for whoever has locked one of them.
+    Wait,
+    /// The same, and keeps the gates of their jobs from being closed.
+    WaitAndHoldGates,
+    /// Takes what is free and leaves the rest: waits for nobody.
+    Free,
 }
 
 impl Moves {
@@ -90,18 +110,21 @@ impl Moves {
         jobs: BTreeMap<JobId, JobFacts>,
         chunks: impl IntoIterator<Item = JobChunk>,
     ) -> Self {
-        let writes = Writes { now: Some(now), actor: Some(actor), ..Writes::default() };
-        Self { now, jobs, chunks: chunks.into_iter().map(|chunk| (chunk.id, chunk)).collect(), writes }
+        let writes = Writes { now: Some(now), ..Writes::default() };
+        let chunks = chunks.into_iter().map(|chunk| (chunk.id, chunk)).collect();
+        Self { now, jobs, chunks, actor, writes }
     }
 
-    /// Begins a transaction and reads and locks these chunks in it. With `starts`, their jobs' gates are held too.
-    pub(super) async fn begin(tx: &Transaction, ids: &[ChunkId], starts: bool, actor: &Actor) -> Tried<Self> {
+    /// Begins a transaction and reads and locks these chunks in it.
+    pub(super) async fn begin(tx: &Transaction, ids: &[ChunkId], how: Lock, actor: &Actor) -> Tried<Self> {
         let mut ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
         ids.sort_unstable();
         ids.dedup();
-        let (gates, lock) = (tx.ready(&HOLD_GATES).await?, tx.ready(&LOCK_CHUNKS).await?);
+        let lock = if how == Lock::Free { &LOCK_FREE_CHUNKS } else { &LOCK_CHUNKS };
+        let (gates, lock) = (tx.ready(&HOLD_GATES).await?, tx.ready(lock).await?);
+        let holds = how == Lock::WaitAndHoldGates;
         let jobs = tx.ready(&JOBS_OF_CHUNKS).await?;
-        let hold_gates = async { if starts { gates.rows(&[&ids]).await.map(|_| ()) } else { Ok(()) } };
+        let hold_gates = async { if holds { gates.rows(&[&ids]).await.map(|_| ()) } else { Ok(()) } };
         let (begun, held, chunks, jobs) =
             futures::join!(tx.begin(), hold_gates, async { lock.rows(&[&ids]).await }, async {
                 jobs.rows(&[&ids]).await
@@ -146,7 +169,8 @@ impl Moves {
     /// Notes effects of a change that is written otherwise.
     pub(super) fn record(&mut self, chunk: &JobChunk, effects: Effects) {
         if let Some(entry) = effects.log {
-            self.writes.log.push(LogRow { job_id: chunk.job_id, chunk_id: chunk.id, entry });
+            let actor = self.actor.clone();
+            self.writes.log.push(LogRow { actor, job_id: chunk.job_id, chunk_id: chunk.id, entry });
         }
         self.writes.wakes_claimers |= effects.wakes_claimers;
         let moves = self.writes.jobs.entry(chunk.job_id).or_default();

@@ -77,6 +77,7 @@ static ALL: &[(&str, &Sql)] = statements![
     jobs::DELETE,
     jobs::LOG,
     moves::LOCK_CHUNKS,
+    moves::LOCK_FREE_CHUNKS,
     moves::HOLD_GATES,
     moves::JOBS_OF_CHUNKS,
     tries::XACT_STATUS,
@@ -217,7 +218,9 @@ fn is_bounded(name: &str, fault: &str) -> bool {
         // The head of the queue and at most 1,000 overdue dispatches.
         "chunks::NEXT_PENDING" => fault.starts_with("Sort"),
         // The chunks that the call names; their jobs.
-        "moves::LOCK_CHUNKS" | "moves::HOLD_GATES" | "moves::JOBS_OF_CHUNKS" => fault.starts_with("Sort"),
+        "moves::LOCK_CHUNKS" | "moves::LOCK_FREE_CHUNKS" | "moves::HOLD_GATES" | "moves::JOBS_OF_CHUNKS" => {
+            fault.starts_with("Sort")
+        }
         _ => false,
     }
 }

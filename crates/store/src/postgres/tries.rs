@@ -190,11 +190,39 @@ impl<'s> Tries<'s> {
     }
 }
 
-/// Runs `$op` in a transaction until it is done: `transact!(store, WRITE, |tx| op(&tx, …))`. A macro, because an async closure
+/// Runs `$op` on a connection until it is done: what only reads, or may be done twice.
+macro_rules! read {
+    ($database:expr, |$connection:ident| $op:expr) => {{
+        let mut tries = $database.tries($crate::postgres::transaction::Begin::Write);
+        loop {
+            let tried = match $database.connections.get().await {
+                Ok($connection) => {
+                    let tried = tries.bounded($op).await;
+                    if let Err($crate::postgres::error::Failure::Transient(_)) = &tried {
+                        $connection.drop_it();
+                    }
+                    tried
+                }
+                Err(failure) => Err(failure),
+            };
+            match tried {
+                Ok(answer) => break Ok(answer),
+                Err($crate::postgres::error::Failure::Final(error)) => break Err(error),
+                Err($crate::postgres::error::Failure::Transient(message)) => {
+                    if let Some(error) = tries.failed(message).await {
+                        break Err(error);
+                    }
+                }
+            }
+        }
+    }};
+}
+
+/// Runs `$op` in a transaction until it is done: `transact!(database, WRITE, |tx| op(&tx, …))`. A macro, because an async closure
 /// that borrows its argument cannot be said to be `Send`.
 macro_rules! transact {
-    ($store:expr, $begin:expr, |$tx:ident| $op:expr) => {{
-        let mut tries = $store.tries($begin);
+    ($database:expr, $begin:expr, |$tx:ident| $op:expr) => {{
+        let mut tries = $database.tries($begin);
         loop {
             let concluded = match tries.transaction().await {
                 Ok($tx) => {
@@ -213,4 +241,4 @@ macro_rules! transact {
     }};
 }
 
-pub(super) use transact;
+pub(super) use {read, transact};

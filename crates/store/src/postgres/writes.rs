@@ -93,10 +93,10 @@ pub(super) static LOG: Sql = Sql::new(
     "write the activity log",
     "INSERT INTO activity_log (created_at, actor, action, job_id, chunk_id, from_status, to_status, attempt, \
      task_id, unfenced, message) \
-     SELECT $1, $2, * FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11)",
+     SELECT $1, * FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     &[
         Type::TIMESTAMPTZ,
-        Type::TEXT,
+        Type::TEXT_ARRAY,
         Type::TEXT_ARRAY,
         Type::INT8_ARRAY,
         Type::INT8_ARRAY,
@@ -142,6 +142,7 @@ pub(super) enum Change {
 
 /// A row for the activity log about a chunk.
 pub(super) struct LogRow {
+    pub(super) actor: Actor,
     pub(super) job_id: JobId,
     pub(super) chunk_id: ChunkId,
     pub(super) entry: LogEntry,
@@ -151,7 +152,6 @@ pub(super) struct LogRow {
 #[derive(Default)]
 pub(super) struct Writes {
     pub(super) now: Option<Timestamp>,
-    pub(super) actor: Option<Actor>,
     pub(super) chunks: BTreeMap<ChunkId, (Change, JobChunk)>,
     pub(super) log: Vec<LogRow>,
     pub(super) jobs: BTreeMap<JobId, JobMoves>,
@@ -175,7 +175,6 @@ impl Writes {
         let now = Time(self.now.unwrap_or(Timestamp::from_unix_ms(0)));
         let (starts, completions) = (self.changed(Change::Start), self.changed(Change::Complete));
         let (heartbeats, others) = (self.changed(Change::Heartbeat), self.changed(Change::Any));
-        let actor = self.actor.as_ref().map_or("", Actor::as_str);
         let mut ready: Vec<(Ready<'_>, What<'_>)> = Vec::new();
         for (chunks, sql, what) in [
             (&starts, &START, What::Starts(&starts)),
@@ -188,7 +187,7 @@ impl Writes {
             }
         }
         if !self.log.is_empty() {
-            ready.push((tx.ready(&LOG).await?, What::Log(&self.log, actor)));
+            ready.push((tx.ready(&LOG).await?, What::Log(&self.log)));
         }
         for (job_id, moves) in self.jobs.iter().filter(|(_, moves)| moves.counts()) {
             ready.push((tx.ready(&COUNT).await?, What::Count(*job_id, moves)));
@@ -217,7 +216,7 @@ enum What<'w> {
     Completions(&'w [&'w JobChunk]),
     Heartbeats(&'w [&'w JobChunk]),
     Others(&'w [&'w JobChunk]),
-    Log(&'w [LogRow], &'w str),
+    Log(&'w [LogRow]),
     Count(JobId, &'w JobMoves),
     WakeUp(&'w str),
 }
@@ -305,7 +304,7 @@ impl What<'_> {
             }
             Self::Heartbeats(c) => ready.run(&[&ids(c), &lease_ends(c), &each(c, progress), &now]).await,
             Self::Others(c) => run_any_move(ready, c, now).await,
-            Self::Log(rows, actor) => run_log(ready, rows, actor, now).await,
+            Self::Log(rows) => run_log(ready, rows, now).await,
             Self::Count(job_id, moves) => {
                 let c = &moves.delta;
                 ready
@@ -356,14 +355,14 @@ async fn run_any_move(ready: &Ready<'_>, c: &[&JobChunk], now: Time) -> Tried<u6
         .await
 }
 
-async fn run_log(ready: &Ready<'_>, rows: &[LogRow], actor: &str, now: Time) -> Tried<u64> {
+async fn run_log(ready: &Ready<'_>, rows: &[LogRow], now: Time) -> Tried<u64> {
     fn each<'r, T>(rows: &'r [LogRow], of: impl Fn(&'r LogRow) -> T) -> Vec<T> {
         rows.iter().map(of).collect()
     }
     ready
         .run(&[
             &now,
-            &actor,
+            &each(rows, |row| row.actor.as_str()),
             &each(rows, |row| row.entry.action.as_str()),
             &each(rows, |row| row.job_id.get()),
             &each(rows, |row| row.chunk_id.get()),

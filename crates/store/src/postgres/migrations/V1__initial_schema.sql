@@ -323,16 +323,19 @@ CREATE TRIGGER job_chunks_enter_queue AFTER UPDATE ON job_chunks FOR EACH ROW
         AND (OLD.status <> 'pending' OR OLD.redispatch_at IS NOT NULL OR OLD.priority < NEW.priority))
     EXECUTE FUNCTION ream_chunk_enters_queue();
 
--- The next chunks that may start, locked, with their job and the time: jobs by priority, then age; within a job by the
+-- The next chunks that may start, locked, with their job's policy and the time: jobs by priority, then age; within a job by the
 -- chunks' priority, then index. Only of one job or executor where these are named. The gate of a job is looked at under
 -- its lock, so that after a pause has returned no chunk starts.
 CREATE FUNCTION ream_queue_head(wanted_job bigint, wanted_executor text, wanted integer)
-RETURNS TABLE (chunk job_chunks, job crawl_job_rows, at timestamptz, xid bigint) LANGUAGE plpgsql AS $$
+RETURNS TABLE (chunk job_chunks, at timestamptz, xid bigint, heartbeat_interval_s bigint, lease_duration_s bigint,
+    chunk_timeout_s bigint, job_deadline_s bigint, max_retries bigint, backoff_initial_s bigint, backoff_max_s bigint,
+    redispatch_after_s bigint, robots varchar) LANGUAGE plpgsql AS $$
 DECLARE
     -- So many places behind the head are cheaper to read past than to write about.
     max_lag CONSTANT integer := 500;
     candidate record;
-    q record;
+    begin_rank integer;
+    begin_index bigint;
     taken integer;
     lags boolean;
     looked boolean := false;
@@ -353,9 +356,9 @@ BEGIN
         -- Each gate that is held takes a place in the server's table of locks. After the first job, only those that have
         -- something are worth one.
         IF looked THEN
-            SELECT from_rank, from_index INTO q FROM job_queues WHERE job_id = candidate.job_id;
+            SELECT from_rank, from_index INTO begin_rank, begin_index FROM job_queues WHERE job_id = candidate.job_id;
             IF NOT EXISTS (SELECT FROM job_chunks c WHERE c.job_id = candidate.job_id AND c.status = 'pending'
-                AND c.redispatch_at IS NULL AND (10 - c.priority, c.chunk_index) >= (q.from_rank, q.from_index))
+                AND c.redispatch_at IS NULL AND (10 - c.priority, c.chunk_index) >= (begin_rank, begin_index))
             THEN
                 PERFORM ream_queue_moves_ahead(candidate.job_id);
                 CONTINUE;
@@ -363,22 +366,24 @@ BEGIN
         END IF;
         looked := true;
         PERFORM pg_advisory_xact_lock_shared(ream_gate_key(candidate.job_id));
-        SELECT * INTO job FROM crawl_job_rows
-            WHERE id = candidate.job_id AND gate = 'open' AND deleted_at IS NULL AND total_chunks > 0;
+        SELECT ream_now(), j.heartbeat_interval_s, j.lease_duration_s, j.chunk_timeout_s, j.job_deadline_s, j.max_retries,
+            j.backoff_initial_s, j.backoff_max_s, j.redispatch_after_s, j.robots, b.from_rank, b.from_index
+        INTO at, heartbeat_interval_s, lease_duration_s, chunk_timeout_s, job_deadline_s, max_retries,
+            backoff_initial_s, backoff_max_s, redispatch_after_s, robots, begin_rank, begin_index
+        FROM crawl_job_rows j JOIN job_queues b ON b.job_id = j.id
+        WHERE j.id = candidate.job_id AND j.gate = 'open' AND j.deleted_at IS NULL AND j.total_chunks > 0;
         CONTINUE WHEN NOT FOUND;
-        SELECT from_rank, from_index INTO q FROM job_queues WHERE job_id = candidate.job_id;
-        at := ream_now();
         taken := 0;
         lags := false;
         FOR chunk IN
             SELECT * FROM job_chunks c
             WHERE c.job_id = candidate.job_id AND c.status = 'pending' AND c.redispatch_at IS NULL
-                AND (10 - c.priority, c.chunk_index) >= (q.from_rank, q.from_index)
+                AND (10 - c.priority, c.chunk_index) >= (begin_rank, begin_index)
             ORDER BY 10 - c.priority, c.chunk_index LIMIT wanted FOR NO KEY UPDATE SKIP LOCKED
         LOOP
             IF taken = 0 THEN
                 xid := pg_current_xact_id()::text::bigint;
-                lags := 10 - chunk.priority <> q.from_rank OR chunk.chunk_index - q.from_index > max_lag;
+                lags := 10 - chunk.priority <> begin_rank OR chunk.chunk_index - begin_index > max_lag;
             END IF;
             taken := taken + 1;
             RETURN NEXT;
