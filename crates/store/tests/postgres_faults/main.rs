@@ -7,6 +7,7 @@ mod postgres_kit;
 
 mod bursts;
 mod child;
+mod company;
 mod frozen_holders;
 mod killed_clients;
 mod killed_servers;

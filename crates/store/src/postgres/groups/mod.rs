@@ -228,3 +228,6 @@ fn tell<A>(ran: Result<Vec<Option<A>>>, mut told: Vec<oneshot::Sender<Told<A>>>)
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
