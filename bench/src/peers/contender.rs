@@ -192,6 +192,6 @@ impl Contender {
         database.sql("VACUUM (ANALYZE)")?;
         let batch = u32::try_from(self.batch)?;
         let work = Work { tasks: workers, batch, share: tasks / WORKERS, jobs: Vec::new() };
-        Ok(work.run(runtime, &repository, &Arc::default())?.rate())
+        Ok(work.run(runtime, std::slice::from_ref(&repository), &Arc::default())?.rate())
     }
 }

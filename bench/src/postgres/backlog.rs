@@ -48,7 +48,7 @@ impl<'s> Queue<'s> {
         };
         let refill = scene.runtime.spawn(refill(repository.clone(), claimed.clone()));
         let work = Work { tasks: TASKS, batch: BATCH, share, jobs: Vec::new() };
-        let worked = work.run(&scene.runtime, &repository, &claimed);
+        let worked = work.run(&scene.runtime, std::slice::from_ref(&repository), &claimed);
         refill.abort();
         // An error if it was faster to fail than to be aborted.
         if let Ok(Err(error)) = scene.runtime.block_on(refill) {

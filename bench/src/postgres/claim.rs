@@ -48,6 +48,17 @@ impl Side {
     }
 }
 
+/// How the service is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// All tasks in one process on one store: their calls share transactions.
+    OneStore,
+    /// The same, with the duties of a process that serves.
+    WithDuties,
+    /// As if each task were a process: nothing is shared.
+    StorePerTask,
+}
+
 /// One batch size on both sides.
 struct Match<'s> {
     scene: &'s Scene,
@@ -66,24 +77,26 @@ pub(super) fn run(scene: &Scene, batch: u32) -> Result<Findings> {
     let outcome = serde_json::to_string(&outcome())?;
     let mut on = Match { scene, template: &template, job_id, batch, outcome, times: TRIAL };
     on.times = on.times_for(backlog)?;
-    let (mut service, mut bare, mut no_log, mut duties) =
-        (Side::default(), Side::default(), Side::default(), Side::default());
+    let (mut service, mut bare, mut no_log) = (Side::default(), Side::default(), Side::default());
+    let (mut duties, mut apart) = (Side::default(), Side::default());
     let runs = scene.runs(5);
     for run in 1..=runs {
         say(&format!("claim batch {batch}: {} chunks of {backlog}, round {run} of {runs}", on.chunks()));
-        let rows = on.service(&mut service, false)?;
+        let rows = on.service(&mut service, Way::OneStore)?;
         let bare_rows = on.bare(&mut bare, true)?;
         if rows != bare_rows {
             return Err(format!("the two sides wrote different rows: {rows:?} and {bare_rows:?}").into());
         }
         on.bare(&mut no_log, false)?;
-        on.service(&mut duties, true)?;
+        on.service(&mut duties, Way::WithDuties)?;
+        on.service(&mut apart, Way::StorePerTask)?;
     }
     let name = format!("claim+complete batch {batch}");
     let mut figures = vec![
         Figure::ratio(format!("{name}: service / bare"), &service.rates, &bare.rates).at_least(AT_LEAST),
         Figure::ratio(format!("{name}: service / bare without log"), &service.rates, &no_log.rates),
         Figure::ratio(format!("{name}: service with duties / bare"), &duties.rates, &bare.rates),
+        Figure::ratio(format!("{name}: service, a store per task / bare"), &apart.rates, &bare.rates),
     ];
     let fact =
         format!("claim    batch {batch}: {} of {backlog} chunks, {TASKS} tasks or clients", on.chunks());
@@ -92,6 +105,7 @@ pub(super) fn run(scene: &Scene, batch: u32) -> Result<Findings> {
     figures.extend(bare.figures(&format!("{name}: bare")));
     figures.extend(no_log.figures(&format!("{name}: bare without log")));
     figures.extend(duties.figures(&format!("{name}: service with duties")));
+    figures.extend(apart.figures(&format!("{name}: service, a store per task")));
     for survive_power_loss in [false, true] {
         let how = if survive_power_loss { "each commit flushed" } else { "as it comes" };
         say(&format!("claim batch {batch}: the same on SQLite, {how}"));
@@ -126,24 +140,30 @@ impl Match<'_> {
         Work { tasks: TASKS, batch: self.batch, share: self.times * u64::from(self.batch), jobs: Vec::new() }
     }
 
-    fn service(&self, side: &mut Side, with_duties: bool) -> Result<Vec<String>> {
+    fn service(&self, side: &mut Side, way: Way) -> Result<Vec<String>> {
         let Scene { cluster, runtime, .. } = self.scene;
         let database = cluster.copy_of(self.template)?;
-        let repository: Arc<dyn JobChunkRepository> = work::open(runtime, &database.url(), TASKS as usize)?;
-        let duties = with_duties.then(|| {
+        let (count, each) = if way == Way::StorePerTask { (TASKS, 1) } else { (1, TASKS) };
+        let stores = (0..count)
+            .map(|_| -> Result<Arc<dyn JobChunkRepository>> {
+                Ok(work::open(runtime, &database.url(), each as usize)?)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let with_duties = stores.first().filter(|_| way == Way::WithDuties);
+        let duties = with_duties.map(|store| {
             let _inside = runtime.enter();
-            ream::Duties::start(repository.clone())
+            ream::Duties::start(store.clone())
         });
         if self.scene.statements {
             statements::reset(&database)?;
         }
         let before = cluster.cpu_s()?;
-        let worked = self.work().run(runtime, &repository, &Arc::default())?;
+        let worked = self.work().run(runtime, &stores, &Arc::default())?;
         side.push(worked.chunks, worked.seconds, cluster.cpu_s()? - before, worked.client_cpu_s);
         if let Some(duties) = duties {
             runtime.block_on(duties.stop());
         }
-        drop(repository);
+        drop(stores);
         if self.scene.statements {
             side.costs = statements::told("service", &database, worked.chunks)?;
         }
@@ -188,7 +208,8 @@ impl Match<'_> {
         options.survive_power_loss = survive_power_loss;
         let repository: Arc<dyn JobChunkRepository> = Arc::new(SqliteStore::open(&options)?);
         self.scene.runtime.block_on(super::scene::new_job(repository.clone(), self.scene.chunks(BACKLOG)))?;
-        let worked: Worked = self.work().run(&self.scene.runtime, &repository, &Arc::default())?;
+        let worked: Worked =
+            self.work().run(&self.scene.runtime, std::slice::from_ref(&repository), &Arc::default())?;
         Ok(worked.rate())
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn run(scene: &Scene) -> Result<Findings> {
     let service = JobChunkingService::new(repository.clone());
     let share = MOVED.min(chunks / 4) / u64::from(TASKS);
     let work = Work { tasks: TASKS, batch: BATCH, share, jobs: Vec::new() };
-    work.run(&scene.runtime, &repository, &Arc::default())?;
+    work.run(&scene.runtime, std::slice::from_ref(&repository), &Arc::default())?;
     scene.runtime.block_on(service.claim(ClaimRequest::new(TaskId::new("bench-at-work")?, PROCESSING)))?;
     let deltas = database.sql("SELECT count(*) FROM counter_deltas")?;
     let mut figures = Vec::new();

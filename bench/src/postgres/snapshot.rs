@@ -74,7 +74,7 @@ fn service(scene: &Scene, template: &Database<'_>, chunks: u64, ends: u64) -> Re
         ream::Duties::start(repository.clone())
     };
     let work = Work { tasks: TASKS, batch: BATCH, share: chunks / u64::from(TASKS), jobs: Vec::new() };
-    let worked = work.run(&scene.runtime, &repository, &Arc::default())?;
+    let worked = work.run(&scene.runtime, std::slice::from_ref(&repository), &Arc::default())?;
     scene.runtime.block_on(duties.stop());
     let mut before = 0.0;
     let steps: Vec<(f64, u64)> = worked

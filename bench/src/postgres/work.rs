@@ -65,21 +65,20 @@ pub(crate) fn open(runtime: &Runtime, url: &str, connections: usize) -> Result<A
 }
 
 impl Work {
-    /// Does it. `claimed` counts along, for who refills.
+    /// Does it: each task with the next of the stores in turn. `claimed` counts along, for who refills.
     pub(crate) fn run(
         &self,
         runtime: &Runtime,
-        repository: &Arc<dyn JobChunkRepository>,
+        stores: &[Arc<dyn JobChunkRepository>],
         claimed: &Arc<AtomicU64>,
     ) -> Result<Worked> {
-        let service = JobChunkingService::new(repository.clone());
         let cpu_before = cpu::own_s()?;
         let started = Instant::now();
         let mut tasks = Vec::new();
-        for n in 0..self.tasks {
+        for (n, store) in (0..self.tasks).zip(stores.iter().cycle()) {
             let worker = TaskId::new(format!("bench-worker-{n}"))?;
             // As a worker's calls are logged.
-            let service = service.acting_as((&worker).into());
+            let service = JobChunkingService::new(store.clone()).acting_as((&worker).into());
             let mut request = ClaimRequest::new(worker, self.batch);
             request.job_id = self.jobs.get(n as usize % self.jobs.len().max(1)).copied();
             tasks.push(runtime.spawn(one_task(service, request, self.share, started, claimed.clone())));

@@ -58,5 +58,5 @@ fn rate(scene: &Scene, template: &Database<'_>, jobs: Vec<JobId>, share: u64) ->
     let repository: Arc<dyn JobChunkRepository> =
         work::open(&scene.runtime, &database.url(), WORKERS as usize)?;
     let work = Work { tasks: WORKERS, batch: BATCH, share, jobs };
-    Ok(work.run(&scene.runtime, &repository, &Arc::default())?.rate())
+    Ok(work.run(&scene.runtime, std::slice::from_ref(&repository), &Arc::default())?.rate())
 }

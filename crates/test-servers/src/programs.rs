@@ -7,11 +7,24 @@ use std::path::{Path, PathBuf};
 /// Where Debian keeps PostgreSQL, one folder per major version.
 const DEBIAN_POSTGRES: &str = "/usr/lib/postgresql";
 
-/// The folder with `initdb`, `postgres` and `psql`: of the newest version that Debian's packages installed, else the
-/// first on the `PATH`.
+/// Names the folder of the version to test with.
+const CHOSEN_POSTGRES: &str = "REAM_TEST_POSTGRES";
+
+/// The folder with `initdb`, `postgres` and `psql`: the one that `REAM_TEST_POSTGRES` names, else of the newest version
+/// that Debian's packages installed, else the first on the `PATH`.
 pub(crate) fn postgres_folder() -> Result<PathBuf> {
     let complete =
         |folder: &PathBuf| ["initdb", "postgres", "psql"].iter().all(|name| folder.join(name).is_file());
+    if let Some(chosen) = std::env::var_os(CHOSEN_POSTGRES).map(PathBuf::from) {
+        return if complete(&chosen) {
+            Ok(chosen)
+        } else {
+            Err(Fault::new(format!(
+                "{CHOSEN_POSTGRES}={} has not all of `initdb`, `postgres` and `psql`",
+                chosen.display()
+            )))
+        };
+    }
     debian_folders().into_iter().chain(search_path()).find(complete).ok_or_else(|| {
         Fault::new(format!(
             "PostgreSQL is not installed (Debian package `postgresql`): \

@@ -1,18 +1,21 @@
 //! Connections: a pool of them, made alike, and what stands between them and the server.
 
 use super::error::{Doing, Failure, Tried, unavailable};
+use super::home::Home;
 use super::options::PostgresOptions;
 use super::statement::{Ready, Sql};
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime,
-    Timeouts,
+    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod,
+    Runtime, Timeouts,
 };
+use futures::future::BoxFuture;
 use ream_core::Result;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -29,12 +32,46 @@ const PROBES: usize = 8;
 #[derive(Clone)]
 pub(super) struct Connections {
     pool: Pool,
+    home: Home,
     config: Config,
     tls: MakeRustlsConnect,
     settings: Arc<str>,
     is_pooled: bool,
+    /// For a connection to be made, and again for it to be greeted.
+    timeout: Duration,
     /// As the newest connection found it.
     timeline: Arc<AtomicI32>,
+}
+
+/// Connects at home.
+struct HomeConnect {
+    home: Home,
+    tls: MakeRustlsConnect,
+}
+
+impl Connect for HomeConnect {
+    fn connect(
+        &self,
+        config: &Config,
+    ) -> BoxFuture<'_, Result<(tokio_postgres::Client, JoinHandle<()>), tokio_postgres::Error>> {
+        let (config, tls, home) = (config.clone(), self.tls.clone(), self.home.clone());
+        Box::pin(async move {
+            let connected = self.home.spawn(async move {
+                let (client, wire) = config.connect(tls).await?;
+                let wire = home.spawn(async move {
+                    if let Err(error) = wire.await {
+                        tracing::debug!(%error, "a connection to the database has ended");
+                    }
+                });
+                Ok((client, wire))
+            });
+            match connected.await {
+                Ok(connected) => connected,
+                // The store is closed: whoever waits runs into its time-out.
+                Err(_) => std::future::pending().await,
+            }
+        })
+    }
 }
 
 /// The settings of a session. Plans follow the indexes whatever the statistics say: those of a table that was empty
@@ -71,15 +108,20 @@ fn tls() -> Result<MakeRustlsConnect> {
 impl Connections {
     /// Looks at what is there, and opens no more than it needs for that.
     pub(super) async fn open(options: &PostgresOptions) -> Result<Self> {
-        let (config, tls) = (options.config()?, tls()?);
-        let is_pooled = tokio::time::timeout(PROBE_TIMEOUT * 3, is_pooled(&config, &tls))
+        let (config, tls, home) = (options.config()?, tls()?, Home::start()?);
+        let (probed, by) = (config.clone(), tls.clone());
+        let looked =
+            home.spawn(async move { tokio::time::timeout(PROBE_TIMEOUT * 3, is_pooled(&probed, &by)).await });
+        let is_pooled = looked
             .await
-            .map_err(|_| unavailable("connect: no answer"))?
+            .ok()
+            .and_then(Result::ok)
+            .ok_or_else(|| unavailable("connect: no answer"))?
             .map_err(Failure::into_error)?;
         let settings: Arc<str> = settings(options.call_timeout, is_pooled).into();
-        let manager = Manager::from_config(
+        let manager = Manager::from_connect(
             config.clone(),
-            tls.clone(),
+            HomeConnect { home: home.clone(), tls: tls.clone() },
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let timeouts = Timeouts {
@@ -111,7 +153,8 @@ impl Connections {
             })
         }));
         let pool = builder.build().map_err(|error| unavailable(format!("make a pool: {error}")))?;
-        Ok(Self { pool, config, tls, settings, is_pooled, timeline })
+        let timeout = options.call_timeout;
+        Ok(Self { pool, home, config, tls, settings, is_pooled, timeout, timeline })
     }
 
     /// Whether a pooler hands out another connection for each transaction.
@@ -119,9 +162,18 @@ impl Connections {
         self.is_pooled
     }
 
+    /// Where the connections live.
+    pub(super) const fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// A connection of the pool.
     pub(super) async fn get(&self) -> Tried<Connection> {
-        let client = self.pool.get().await.map_err(|error| match &error {
+        // The pool bounds each of its steps, but not the greeting of a new connection.
+        let got = tokio::time::timeout(self.timeout * 2, self.pool.get())
+            .await
+            .map_err(|_| Failure::Transient(format!("connect: no answer after {:?}", self.timeout * 2)))?;
+        let client = got.map_err(|error| match &error {
             PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
                 super::error::failure("connect", error)
             }
@@ -133,7 +185,13 @@ impl Connections {
 
     /// A connection beside the pool.
     pub(super) async fn connect(&self) -> Tried<(tokio_postgres::Client, Wire)> {
-        connect(&self.config, &self.tls).await
+        let (config, tls, timeout) = (self.config.clone(), self.tls.clone(), self.timeout);
+        let connecting =
+            self.home.spawn(async move { tokio::time::timeout(timeout, connect(&config, &tls)).await });
+        match connecting.await {
+            Ok(Ok(connected)) => connected,
+            _ => Err(Failure::Transient(format!("connect: no answer after {timeout:?}"))),
+        }
     }
 
     /// Closes all connections that are not in use, and the others as they are given back.

@@ -95,7 +95,7 @@ pub(super) async fn standing(client: &Client) -> Tried<Standing> {
 /// What [`migrate`] would do.
 pub(super) async fn pending(connections: &Connections) -> Tried<Vec<SchemaChange>> {
     let (client, wire) = connections.connect().await?;
-    let wire = tokio::spawn(wire);
+    let wire = connections.home().spawn(wire);
     let looked = async {
         standing(&client).await?;
         applied(&client).await
@@ -110,9 +110,9 @@ pub(super) async fn pending(connections: &Connections) -> Tried<Vec<SchemaChange
 pub(super) async fn migrate(connections: &Connections) -> Tried<()> {
     // A transaction holds the lock, so that this works through a pooler as well.
     let (holder, wire_of_holder) = connections.connect().await?;
-    let wire_of_holder = tokio::spawn(wire_of_holder);
+    let wire_of_holder = connections.home().spawn(wire_of_holder);
     let (mut client, wire) = connections.connect().await?;
-    let wire = tokio::spawn(wire);
+    let wire = connections.home().spawn(wire);
     let work = async {
         holder.batch_execute(&format!("BEGIN; {LOCK}")).await.doing("wait for another migration")?;
         tokio::time::timeout(SECOND_CONNECTION, client.batch_execute("SELECT 1"))

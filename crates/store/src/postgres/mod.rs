@@ -1,9 +1,10 @@
 //! The shared backend: PostgreSQL, for any number of processes at once.
 //!
 //! Each operation is a transaction of one or two round trips: what it depends on is read and locked, the pure function
-//! decides, and all that follows is sent together with the commit. Workers claim past each other's locks; counters are
-//! added up from rows that each transaction only adds; queues know where they begin. What was answered has been committed; what
-//! was not answered is asked for by its number before it is tried again.
+//! decides, and all that follows is sent together with the commit. Calls that come while others of their kind are under
+//! way share one. Workers claim past each other's locks; counters are added up from rows that each transaction only adds;
+//! queues know where they begin. What was answered has been committed; what was not answered is asked for by its number
+//! before it is tried again.
 
 #[macro_use]
 mod columns;
@@ -18,6 +19,7 @@ mod database;
 mod duties;
 mod error;
 mod groups;
+mod home;
 mod jobs;
 mod marks;
 mod migrate;
@@ -26,6 +28,7 @@ mod options;
 #[cfg(test)]
 mod plans;
 mod rows;
+mod sharing;
 mod statement;
 mod transaction;
 mod tries;
@@ -46,7 +49,7 @@ use chunks::Call;
 use claim::Wanted;
 use connect::Connections;
 use database::Database;
-use error::Failure;
+use error::{Failure, unavailable};
 use groups::{Groups, Turn};
 use marks::{DueMark, SettledMark};
 use migrate::Standing;
@@ -55,8 +58,11 @@ use ream_core::job_event::{JobEvent, NewCrawlJob};
 use ream_core::{
     Activity, ChunkId, CrawlJob, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp,
 };
+use sharing::{Claims, Words};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
 use transaction::Begin;
 use tries::{read, transact};
 use wake_ups::{Listener, Waker};
@@ -66,14 +72,13 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// The same after somebody was in the way.
 const UPKEEP_RETRY: Duration = Duration::from_secs(60);
 
-type Claims = Groups<Wanted, ClaimRequest, Vec<ClaimedChunk>>;
-type Calls = Groups<(), Call, Vec<Result<MovedChunk>>>;
-
 /// State in a PostgreSQL database.
 pub struct PostgresStore {
     database: Arc<Database>,
-    claims: Arc<Claims>,
-    calls: Arc<Calls>,
+    claims: Arc<Groups<Claims>>,
+    words: Arc<Groups<Words>>,
+    /// For calls that may have to wait for others in the database: reads and claims keep the other connections.
+    may_wait: Semaphore,
     activity_keep_days: u32,
     next_upkeep: Mutex<Instant>,
     expiry_mark: DueMark,
@@ -91,7 +96,9 @@ impl PostgresStore {
     pub async fn open(options: &PostgresOptions) -> Result<Self> {
         options.validate()?;
         let connections = Connections::open(options).await?;
-        match Self::look(&connections).await.map_err(Failure::into_error)? {
+        let looked = timeout(options.call_timeout, Self::look(&connections)).await;
+        let standing = looked.map_err(|_| unavailable("look at the schema: no answer"))?;
+        match standing.map_err(Failure::into_error)? {
             Standing::Current => {}
             Standing::Empty if options.create => {
                 migrate::migrate(&connections).await.map_err(Failure::into_error)?;
@@ -101,10 +108,12 @@ impl PostgresStore {
         let waker = Waker::new();
         let listener = Listener::start(connections.clone(), waker.clone());
         let (call_timeout, patience) = (options.call_timeout, options.patience);
+        let home = connections.home().clone();
         let database = Arc::new(Database { connections, waker, call_timeout, patience });
         Ok(Self {
-            claims: claims(database.clone()),
-            calls: calls(database.clone()),
+            claims: Groups::new(Claims(database.clone()), patience, home.clone()),
+            words: Groups::new(Words(database.clone()), patience, home),
+            may_wait: Semaphore::new((options.max_connections / 2).max(1)),
             database,
             activity_keep_days: options.activity_keep_days,
             next_upkeep: Mutex::new(Instant::now()),
@@ -137,7 +146,7 @@ impl PostgresStore {
 
     async fn look(connections: &Connections) -> error::Tried<Standing> {
         let (client, wire) = connections.connect().await?;
-        let wire = tokio::spawn(wire);
+        let wire = connections.home().spawn(wire);
         let standing = migrate::standing(&client).await;
         wire.abort();
         standing
@@ -159,23 +168,6 @@ fn of_one_job(job_id: JobId, error: Error) -> Result<()> {
     }
     tracing::warn!(%job_id, %error, "a job is left alone; `ream verify --repair` counts its chunks anew");
     Ok(())
-}
-
-fn claims(database: Arc<Database>) -> Arc<Claims> {
-    Claims::new(move |wanted, requests| {
-        let database = database.clone();
-        Box::pin(async move {
-            let claimed = transact!(database, Begin::Write, |tx| claim::claim(&tx, wanted, &requests))?;
-            Ok(claimed.into_iter().map(Some).collect())
-        })
-    })
-}
-
-fn calls(database: Arc<Database>) -> Arc<Calls> {
-    Calls::new(move |(), calls| {
-        let database = database.clone();
-        Box::pin(async move { transact!(database, Begin::Write, |tx| chunks::apply_group(&tx, &calls)) })
-    })
 }
 
 impl Drop for PostgresStore {
@@ -248,27 +240,35 @@ impl JobChunkRepository for PostgresStore {
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
         request.validate()?;
-        let wanted = Wanted::from(&request);
-        let _place = match self.claims.turn(wanted, &request, request.limit as usize).await {
+        let (wanted, asked_at) = (Wanted::from(&request), Instant::now());
+        let _place = match self.claims.turn(wanted, &request, request.limit as usize, asked_at).await {
             Turn::Answered(answer) => return answer,
-            Turn::Yours(place) => place,
+            Turn::Yours(place) => Some(place),
+            // Claims wait for nobody in the database but for a gate that is being closed.
+            Turn::Alone => None,
         };
-        let alone = [request];
-        let claimed = transact!(self.database, Begin::Write, |tx| claim::claim(&tx, wanted, &alone))?;
+        let (database, alone) = (self.database.asked_at(asked_at), [request]);
+        let claimed = transact!(database, Begin::Write, |tx| claim::claim(&tx, wanted, &alone))?;
         Ok(claimed.into_iter().flatten().collect())
     }
 
     async fn apply(&self, events: Vec<(ChunkId, Event)>, actor: &Actor) -> Result<Vec<Result<MovedChunk>>> {
-        let call = Call { events, actor: actor.clone() };
-        let _place = if call.is_sociable() {
-            match self.calls.turn((), &call, call.events.len()).await {
-                Turn::Answered(answer) => return answer,
-                Turn::Yours(place) => place,
-            }
-        } else {
-            None
+        let (call, asked_at) = (Call { events, actor: actor.clone() }, Instant::now());
+        let turn = match call.is_sociable() {
+            true => self.words.turn((), &call, call.events.len(), asked_at).await,
+            false => Turn::Alone,
         };
-        transact!(self.database, Begin::Write, |tx| chunks::apply(&tx, &call))
+        let (_place, _permit) = match turn {
+            Turn::Answered(answer) => return answer,
+            Turn::Yours(place) => (Some(place), None),
+            Turn::Alone => {
+                let permit = timeout_at(asked_at + self.database.patience, self.may_wait.acquire()).await;
+                let late = |_| unavailable("too many calls wait for chunks that somebody has locked");
+                (None, Some(permit.map_err(late)?))
+            }
+        };
+        let database = self.database.asked_at(asked_at);
+        transact!(database, Begin::Write, |tx| chunks::apply(&tx, &call))
     }
 
     async fn split_chunk(&self, chunk_id: ChunkId, parts: u64, actor: &Actor) -> Result<Vec<JobChunk>> {

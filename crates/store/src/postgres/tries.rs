@@ -65,9 +65,9 @@ impl<'s> Tries<'s> {
         waker: &'s Waker,
         begin: Begin,
         call_timeout: Duration,
-        patience: Duration,
+        until: Instant,
     ) -> Self {
-        Self { connections, waker, begin, call_timeout, until: Instant::now() + patience, wait: FIRST_WAIT }
+        Self { connections, waker, begin, call_timeout, until, wait: FIRST_WAIT }
     }
 
     /// A transaction for the next try.

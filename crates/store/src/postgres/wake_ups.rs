@@ -2,7 +2,7 @@
 //! again after a while in any case.
 
 use super::connect::{Connections, Wire};
-use super::error::{Doing, Tried};
+use super::error::{Doing, Failure, Tried};
 use crate::repository::WakeUps;
 use futures::StreamExt as _;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use tokio_postgres::AsyncMessage;
 /// The wait before it listens again; each next is twice as long, until it has been listening.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long a server may take to answer that it is listened to.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Wakes the claimers of this very store.
 #[derive(Clone)]
@@ -54,7 +56,8 @@ impl Listener {
                  some seconds later; a direct connection finds them at once"
             );
         }
-        let task = tokio::spawn(async move {
+        let home = connections.home().clone();
+        let task = home.spawn(async move {
             if !connections.is_pooled() {
                 listen_for_ever(&connections, &waker).await;
             }
@@ -85,14 +88,15 @@ async fn listen_for_ever(connections: &Connections, waker: &Waker) {
 /// Until the connection ends.
 async fn listen(connections: &Connections, waker: &Waker, missed: bool, wait: &mut Duration) -> Tried<()> {
     let (client, mut wire): (_, Wire) = connections.connect().await?;
-    let listening = client.batch_execute("LISTEN ream_wake_ups");
+    let listening = tokio::time::timeout(LISTEN_TIMEOUT, client.batch_execute("LISTEN ream_wake_ups"));
     tokio::pin!(listening);
     let mut is_listening = false;
     let mut messages = futures::stream::poll_fn(move |cx| wire.poll_message(cx));
     loop {
         tokio::select! {
             done = &mut listening, if !is_listening => {
-                done.doing("listen")?;
+                let late = |_| Failure::Transient(format!("listen: no answer after {LISTEN_TIMEOUT:?}"));
+                done.map_err(late)?.doing("listen")?;
                 is_listening = true;
                 *wait = FIRST_WAIT;
                 if missed {

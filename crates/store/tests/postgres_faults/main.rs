@@ -14,6 +14,7 @@ mod killed_servers;
 mod lost_answers;
 mod migrations;
 mod poolers;
+mod runtimes;
 mod scene;
 mod stalls;
 mod undone;

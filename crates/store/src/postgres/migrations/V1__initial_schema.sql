@@ -343,6 +343,9 @@ BEGIN
     at := ream_now();
     -- Dispatches whose task never came go back into the queue.
     IF EXISTS (SELECT FROM job_chunks WHERE redispatch_at <= at) THEN
+        -- The gates before the queues, as whoever closes one. In any order: who closes gates closes one.
+        PERFORM pg_advisory_xact_lock_shared(ream_gate_key(d.job_id)) FROM (
+            SELECT job_id FROM job_chunks WHERE redispatch_at <= at ORDER BY redispatch_at LIMIT 1000) d;
         UPDATE job_chunks SET dispatched_at = NULL, redispatch_at = NULL, task_id = NULL, updated_at = at
         WHERE id = ANY (ARRAY(SELECT id FROM job_chunks WHERE redispatch_at <= at
             ORDER BY redispatch_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED));
