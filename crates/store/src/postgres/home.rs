@@ -1,40 +1,18 @@
-//! A thread of the store's own, on which its connections live. Calls may come from any runtime, also from one without
-//! I/O, as that which holds leases; and no runtime that is busy with other work keeps a heartbeat from the server.
+//! The runtime that opened the store. Its connections live there, so that calls may come from any other one, also from
+//! one without I/O, as that which holds leases, or one that ends.
 
-use super::error::unavailable;
-use ream_core::Result;
-use std::sync::Arc;
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-/// The thread, which ends with the last of these.
+/// Where connections live and groups run. On threads of their own they would be free of all other work, but each call
+/// would change threads four times: a fifth slower, measured.
 #[derive(Clone)]
-pub(super) struct Home {
-    runtime: Handle,
-    _alive: Arc<oneshot::Sender<()>>,
-}
+pub(super) struct Home(Handle);
 
 impl Home {
-    pub(super) fn start() -> Result<Self> {
-        let failed = |error: std::io::Error| unavailable(format!("start a thread for connections: {error}"));
-        let (alive, ended) = oneshot::channel();
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let handle = runtime.handle().clone();
-        std::thread::Builder::new()
-            .name("ream-postgres".to_owned())
-            .spawn(move || {
-                // Nothing is ever sent: it ends with the sender.
-                let _ = runtime.block_on(ended);
-            })
-            .map_err(failed)?;
-        Ok(Self { runtime: handle, _alive: Arc::new(alive) })
-    }
-
-    /// The runtime of a test.
-    #[cfg(test)]
+    /// The runtime of the caller.
     pub(super) fn here() -> Self {
-        Self { runtime: Handle::current(), _alive: Arc::new(oneshot::channel().0) }
+        Self(Handle::current())
     }
 
     /// Runs something there, whoever waits for it.
@@ -42,6 +20,6 @@ impl Home {
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.runtime.spawn(task)
+        self.0.spawn(task)
     }
 }

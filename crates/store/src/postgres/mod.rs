@@ -89,7 +89,8 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Connects, and looks whether the schema is the one that this program knows; where there is none at all,
-    /// [`PostgresOptions::create`] lays it out.
+    /// [`PostgresOptions::create`] lays it out. The connections live on the runtime of this call, which must have I/O and
+    /// last as long as the store; calls may come from any.
     ///
     /// # Errors
     /// Validation: an option out of its range, or no such URL. Database: out of reach, or another schema.

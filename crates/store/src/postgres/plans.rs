@@ -103,8 +103,6 @@ struct Scene {
     url: String,
     store: PostgresStore,
     connection: Connection,
-    /// Where the connection lives.
-    _connections: Connections,
     job_id: JobId,
     // Dropped last.
     _database: FreshDatabase<'static>,
@@ -122,8 +120,7 @@ impl Scene {
         while !store.create_chunks_step(job_id, chunks, None, &Actor::service()).await.unwrap().done {}
         let connections = Connections::open(&options).await.unwrap();
         let connection = connections.get().await.unwrap();
-        let url = database.url();
-        Self { url, store, connection, _connections: connections, job_id, _database: database }
+        Self { url: database.url(), store, connection, job_id, _database: database }
     }
 
     /// The bare client of that connection, with its settings.
