@@ -50,7 +50,7 @@ use claim::Wanted;
 use connect::Connections;
 use database::Database;
 use error::{Failure, unavailable};
-use groups::{Groups, Turn};
+use groups::Groups;
 use marks::{DueMark, SettledMark};
 use migrate::Standing;
 use ream_core::event::Event;
@@ -242,12 +242,10 @@ impl JobChunkRepository for PostgresStore {
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
         request.validate()?;
         let (wanted, asked_at) = (Wanted::from(&request), Instant::now());
-        let _place = match self.claims.turn(wanted, &request, request.limit as usize, asked_at).await {
-            Turn::Answered(answer) => return answer,
-            Turn::Yours(place) => Some(place),
-            // Claims wait for nobody in the database but for a gate that is being closed.
-            Turn::Alone => None,
-        };
+        let chunks = request.limit as usize;
+        if let Some(answer) = self.claims.call(wanted, &request, chunks, asked_at).await {
+            return answer;
+        }
         let (database, alone) = (self.database.asked_at(asked_at), [request]);
         let claimed = transact!(database, Begin::Write, |tx| claim::claim(&tx, wanted, &alone))?;
         Ok(claimed.into_iter().flatten().collect())
@@ -255,19 +253,14 @@ impl JobChunkRepository for PostgresStore {
 
     async fn apply(&self, events: Vec<(ChunkId, Event)>, actor: &Actor) -> Result<Vec<Result<MovedChunk>>> {
         let (call, asked_at) = (Call { events, actor: actor.clone() }, Instant::now());
-        let turn = match call.is_sociable() {
-            true => self.words.turn((), &call, call.events.len(), asked_at).await,
-            false => Turn::Alone,
-        };
-        let (_place, _permit) = match turn {
-            Turn::Answered(answer) => return answer,
-            Turn::Yours(place) => (Some(place), None),
-            Turn::Alone => {
-                let permit = timeout_at(asked_at + self.database.patience, self.may_wait.acquire()).await;
-                let late = |_| unavailable("too many calls wait for chunks that somebody has locked");
-                (None, Some(permit.map_err(late)?))
-            }
-        };
+        if call.is_sociable()
+            && let Some(answer) = self.words.call((), &call, call.events.len(), asked_at).await
+        {
+            return answer;
+        }
+        let permit = timeout_at(asked_at + self.database.patience, self.may_wait.acquire()).await;
+        let late = |_| unavailable("too many calls wait for chunks that somebody has locked");
+        let _permit = permit.map_err(late)?;
         let database = self.database.asked_at(asked_at);
         transact!(database, Begin::Write, |tx| chunks::apply(&tx, &call))
     }

@@ -1,5 +1,5 @@
-//! Group commit: calls of one kind that come while another is under way wait for it, and then share a transaction. Alone,
-//! a call waits for nobody; the more there are, the less each of them costs the server.
+//! Group commit: calls of one kind that come together share a transaction, and so do those that come while it is under
+//! way. Alone, a call waits for nobody; the more there are, the less each of them costs the server.
 
 use super::error::unavailable;
 use super::home::Home;
@@ -56,6 +56,14 @@ struct Lane<K: Kind> {
     places: usize,
 }
 
+impl<K: Kind> Lane<K> {
+    fn new() -> Self {
+        Self { waiting: VecDeque::new(), places: 0 }
+    }
+}
+
+type Lanes<'g, K> = MutexGuard<'g, HashMap<<K as Kind>::Key, Lane<K>>>;
+
 /// A call that waits.
 struct Waiting<K: Kind> {
     call: K::Call,
@@ -64,67 +72,51 @@ struct Waiting<K: Kind> {
     answer: oneshot::Sender<Told<K::Answer>>,
 }
 
-/// What a call that waited is told: its answer, or that it has to be made by itself.
-type Told<A> = Option<Result<A>>;
-
-/// What becomes of a call.
-pub(super) enum Turn<K: Kind> {
-    /// It was made in a group.
-    Answered(Result<K::Answer>),
-    /// It is for the caller to make, who keeps the place until that is done.
-    Yours(Place<K>),
-    /// It is for the caller to make, and may have to wait for others in the database.
-    Alone,
-}
+/// What a call is told: its answer, or that it has to be made by itself.
+pub(super) type Told<A> = Option<Result<A>>;
 
 impl<K: Kind> Groups<K> {
     pub(super) fn new(kind: K, patience: Duration, home: Home) -> Arc<Self> {
         Arc::new(Self { kind, patience, home, lanes: Mutex::default() })
     }
 
-    /// Waits until a call about so many chunks was made in a group, or has its turn. Dropped before its group begins, it is
-    /// not made; dropped later, it is made all the same, and undone.
-    pub(super) async fn turn(
+    /// Makes a call about so many chunks in company with others; `None` where it has to be made by itself. Dropped before
+    /// its group begins, it is not made; dropped later, it is made all the same, and undone.
+    pub(super) async fn call(
         self: &Arc<Self>,
         key: K::Key,
         call: &K::Call,
         chunks: usize,
         asked_at: Instant,
-    ) -> Turn<K> {
-        let mut told = match self.enter(&key, call, chunks, asked_at) {
-            Ok(place) => return Turn::Yours(place),
-            Err(told) => told,
-        };
+    ) -> Told<K::Answer> {
+        let (answer, mut told) = oneshot::channel();
+        self.join(&key, Waiting { call: call.clone(), chunks, asked_at, answer });
         loop {
             match tokio::time::timeout(LONG_WAIT, &mut told).await {
-                Ok(Ok(Some(answer))) => return Turn::Answered(answer),
-                Ok(Ok(None)) => return Turn::Alone,
-                Ok(Err(_)) => return Turn::Answered(Err(unavailable("the database was closed"))),
+                Ok(Ok(told)) => return told,
+                Ok(Err(_)) => return Some(Err(unavailable("the database was closed"))),
                 Err(_) => self.look_after(&key),
             }
         }
     }
 
-    /// A place, where one is free; else waits with the others.
-    fn enter(
-        self: &Arc<Self>,
-        key: &K::Key,
-        call: &K::Call,
-        chunks: usize,
-        asked_at: Instant,
-    ) -> std::result::Result<Place<K>, oneshot::Receiver<Told<K::Answer>>> {
+    /// Joins those who wait. The first of them opens a place.
+    fn join(self: &Arc<Self>, key: &K::Key, waiting: Waiting<K>) {
         let mut lanes = self.lock();
-        match lanes.get_mut(key) {
-            None => {
-                lanes.insert(key.clone(), Lane { waiting: VecDeque::new(), places: 1 });
-                Ok(self.place(key, Stage::Served))
-            }
-            Some(lane) => {
-                let (answer, told) = oneshot::channel();
-                lane.waiting.push_back(Waiting { call: call.clone(), chunks, asked_at, answer });
-                Err(told)
-            }
+        let lane = lanes.entry(key.clone()).or_insert_with(Lane::new);
+        lane.waiting.push_back(waiting);
+        if lane.places == 0 {
+            self.open_place(lanes, key);
         }
+    }
+
+    fn open_place(self: &Arc<Self>, mut lanes: Lanes<'_, K>, key: &K::Key) {
+        if let Some(lane) = lanes.get_mut(key) {
+            lane.places += 1;
+        }
+        // Where there is nothing left to run on, the place is dropped at once, and wants the lock.
+        drop(lanes);
+        self.home.spawn(Place { groups: self.clone(), key: key.clone(), stage: Stage::HandedOn }.serve());
     }
 
     /// Opens another place for those who have waited long, and sends those away who have waited for too long.
@@ -138,17 +130,11 @@ impl<K: Kind> Groups<K> {
             }
         }
         if lane.places < MAX_PLACES && !lane.waiting.is_empty() {
-            lane.places += 1;
-            drop(lanes);
-            self.home.spawn(self.place(key, Stage::HandedOn).serve());
+            self.open_place(lanes, key);
         }
     }
 
-    fn place(self: &Arc<Self>, key: &K::Key, stage: Stage) -> Place<K> {
-        Place { groups: self.clone(), key: key.clone(), stage }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<K::Key, Lane<K>>> {
+    fn lock(&self) -> Lanes<'_, K> {
         // Each change is complete before anything could panic.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,15 +143,15 @@ impl<K: Kind> Groups<K> {
 /// Where a place is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// On its way to those who wait.
+    HandedOn,
     /// Somebody makes calls in it.
     Served,
-    /// It is on its way to those who wait.
-    HandedOn,
     Left,
 }
 
 /// The right to make calls. Dropped, it goes to those who wait.
-pub(super) struct Place<K: Kind> {
+struct Place<K: Kind> {
     groups: Arc<Groups<K>>,
     key: K::Key,
     stage: Stage,
@@ -175,7 +161,10 @@ impl<K: Kind> Place<K> {
     /// Makes the calls of those who wait, a group at a time, until nobody waits.
     async fn serve(mut self) {
         self.stage = Stage::Served;
-        while let Some(group) = self.next_group() {
+        loop {
+            // Who was woken together asks together, and who has just been answered often asks again at once.
+            tokio::task::yield_now().await;
+            let Some(group) = self.next_group() else { return };
             let asked_at = group.iter().map(|waiting| waiting.asked_at).min().unwrap_or_else(Instant::now);
             let (calls, told): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|waiting| (waiting.call, waiting.answer)).unzip();
@@ -183,8 +172,6 @@ impl<K: Kind> Place<K> {
             for answer in tell(ran, told) {
                 self.groups.home.spawn(self.groups.kind.undo(answer));
             }
-            // Who has just been answered often asks again at once.
-            tokio::task::yield_now().await;
         }
     }
 
@@ -221,27 +208,31 @@ impl<K: Kind> Drop for Place<K> {
         if self.stage == Stage::Left {
             return;
         }
-        let mut lanes = self.groups.lock();
+        let groups = self.groups.clone();
+        let mut lanes = groups.lock();
         let Some(lane) = lanes.get_mut(&self.key) else { return };
-        if lane.waiting.is_empty() || self.stage == Stage::HandedOn {
-            // Handed on and dropped all the same: there is nothing left to run on. Nothing of theirs was sent.
-            let left_over = std::mem::take(&mut lane.waiting);
-            leave(&mut lanes, &self.key);
-            drop(lanes);
-            for waiting in left_over {
-                let _ = waiting.answer.send(None);
-            }
+        // A place that is served ends early by a panic, or with its runtime; one that is handed on only when there is
+        // nothing left to run on.
+        let goes_on = self.stage == Stage::Served && !lane.waiting.is_empty();
+        let left_over = if goes_on { VecDeque::new() } else { std::mem::take(&mut lane.waiting) };
+        leave(&mut lanes, &self.key);
+        if goes_on {
+            groups.open_place(lanes, &self.key);
         } else {
             drop(lanes);
-            self.groups.home.spawn(self.groups.place(&self.key, Stage::HandedOn).serve());
+        }
+        for waiting in left_over {
+            // Nothing of theirs was sent.
+            let _ = waiting.answer.send(None);
         }
     }
 }
 
+/// Gives a place up. A lane without places goes, unless somebody waits in it.
 fn leave<K: Kind>(lanes: &mut HashMap<K::Key, Lane<K>>, key: &K::Key) {
     if let Some(lane) = lanes.get_mut(key) {
         lane.places -= 1;
-        if lane.places == 0 {
+        if lane.places == 0 && lane.waiting.is_empty() {
             lanes.remove(key);
         }
     }

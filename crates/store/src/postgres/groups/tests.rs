@@ -1,7 +1,6 @@
 //! What groups promise, with calls whose runs the test lets go.
 
 use super::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -59,39 +58,40 @@ struct Scene {
 impl Scene {
     /// At home in the runtime of the test, whose time stands still.
     fn new() -> Self {
-        Self::at(Home::here())
-    }
-
-    fn at(home: Home) -> Self {
         let (ran, undone, leave) = (Arc::default(), Arc::default(), Arc::new(Semaphore::new(0)));
         let tens = Tens { ran: Arc::clone(&ran), undone: Arc::clone(&undone), leave: leave.clone() };
-        Self { groups: Groups::new(tens, PATIENCE, home), ran, undone, leave }
+        Self { groups: Groups::new(tens, PATIENCE, Home::here()), ran, undone, leave }
     }
 
-    /// The place, once all that went before has left it.
-    async fn first(&self) -> Option<Place<Tens>> {
+    /// A call that is under way and hangs, once all that went before is over. The first permit is for it.
+    async fn hanging(&self) -> JoinHandle<String> {
+        self.settled().await;
+        let ran = self.ran().len();
+        let hanging = self.call(0).await;
+        while self.ran().len() == ran {
+            tokio::task::yield_now().await;
+        }
+        hanging
+    }
+
+    async fn settled(&self) {
         while !self.groups.lock().is_empty() {
             tokio::task::yield_now().await;
         }
-        match self.groups.turn("kind", &0, 1, Instant::now()).await {
-            Turn::Yours(place) => Some(place),
-            _ => None,
-        }
     }
 
-    /// A call that waits by now.
-    async fn waiting(&self, call: Number) -> JoinHandle<String> {
+    /// A call that was made by now.
+    async fn call(&self, call: Number) -> JoinHandle<String> {
         let groups = self.groups.clone();
-        let waiting = tokio::spawn(async move {
-            match groups.turn("kind", &call, 1, Instant::now()).await {
-                Turn::Answered(Ok(answer)) => answer.to_string(),
-                Turn::Answered(Err(error)) => error.to_string(),
-                Turn::Yours(_) => "yours".to_owned(),
-                Turn::Alone => "alone".to_owned(),
+        let told = tokio::spawn(async move {
+            match groups.call("kind", &call, 1, Instant::now()).await {
+                Some(Ok(answer)) => answer.to_string(),
+                Some(Err(error)) => error.to_string(),
+                None => "alone".to_owned(),
             }
         });
         tokio::task::yield_now().await;
-        waiting
+        told
     }
 
     fn let_go(&self, runs: usize) {
@@ -101,87 +101,89 @@ impl Scene {
     fn ran(&self) -> Vec<Vec<Number>> {
         self.ran.lock().unwrap().clone()
     }
+
+    fn last_run(&self) -> Vec<Number> {
+        self.ran().pop().unwrap()
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_alone_waits_for_nobody_and_those_behind_it_go_together() {
+async fn calls_that_come_at_once_go_together_and_so_do_those_behind_them() {
     let scene = Scene::new();
-    let place = scene.first().await;
-    assert!(place.is_some());
-    let (one, two) = (scene.waiting(1).await, scene.waiting(2).await);
-    assert!(scene.ran().is_empty());
-    scene.let_go(1);
-    drop(place);
-    assert_eq!((one.await.unwrap().as_str(), two.await.unwrap().as_str()), ("10", "20"));
-    assert_eq!(scene.ran(), [[1, 2]]);
-    assert!(scene.first().await.is_some(), "all is over: the next is alone again");
+    let (one, two) = tokio::join!(scene.call(1), scene.call(2));
+    tokio::task::yield_now().await;
+    assert_eq!(scene.ran(), [[1, 2]], "before anybody has waited");
+    let (three, four) = (scene.call(3).await, scene.call(4).await);
+    scene.let_go(2);
+    for (told, answer) in [(one, "10"), (two, "20"), (three, "30"), (four, "40")] {
+        assert_eq!(told.await.unwrap(), answer);
+    }
+    assert_eq!(scene.ran(), [[1, 2], [3, 4]]);
+    scene.settled().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn other_kinds_do_not_wait() {
     let scene = Scene::new();
-    let _place = scene.first().await;
-    assert!(matches!(scene.groups.turn("other", &1, 1, Instant::now()).await, Turn::Yours(_)));
+    let hanging = scene.hanging().await;
+    let groups = scene.groups.clone();
+    let other = tokio::spawn(async move { groups.call("other", &1, 1, Instant::now()).await });
+    while scene.ran().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(scene.last_run(), [1]);
+    scene.let_go(2);
+    assert_eq!(hanging.await.unwrap(), "0");
+    assert!(matches!(other.await.unwrap(), Some(Ok(10))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_caller_has_gone_before_its_group_began_is_not_made() {
     let scene = Scene::new();
-    let place = scene.first().await;
-    let (gone, stays) = (scene.waiting(1).await, scene.waiting(2).await);
+    let _hanging = scene.hanging().await;
+    let (gone, stays) = (scene.call(1).await, scene.call(2).await);
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
-    scene.let_go(1);
-    drop(place);
+    scene.let_go(2);
     assert_eq!(stays.await.unwrap(), "20");
-    assert_eq!(scene.ran(), [[2]]);
+    assert_eq!(scene.last_run(), [2]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_goes_while_its_group_runs_takes_nobody_along_and_its_call_is_undone() {
     let scene = Scene::new();
-    let place = scene.first().await;
-    let (gone, stays) = (scene.waiting(1).await, scene.waiting(2).await);
-    drop(place);
+    let (gone, stays) = tokio::join!(scene.call(1), scene.call(2));
     tokio::task::yield_now().await;
     assert_eq!(scene.ran(), [[1, 2]]);
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
     scene.let_go(1);
     assert_eq!(stays.await.unwrap(), "20");
-    assert!(scene.first().await.is_some());
+    scene.settled().await;
     assert_eq!(*scene.undone.lock().unwrap(), [10]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_spoils_a_group_spoils_it_for_nobody_else() {
     let scene = Scene::new();
-    let place = scene.first().await;
-    let (good, bad, shy) = (scene.waiting(1).await, scene.waiting(13).await, scene.waiting(7).await);
-    scene.let_go(1);
-    drop(place);
+    scene.let_go(3);
+    let (good, bad, shy) = tokio::join!(scene.call(1), scene.call(13), scene.call(7));
     for told in [good, bad, shy] {
         assert_eq!(told.await.unwrap(), "alone");
     }
-    let place = scene.first().await;
-    let (good, shy) = (scene.waiting(1).await, scene.waiting(7).await);
-    scene.let_go(1);
-    drop(place);
+    scene.settled().await;
+    let (good, shy) = tokio::join!(scene.call(1), scene.call(7));
     assert_eq!((good.await.unwrap().as_str(), shy.await.unwrap().as_str()), ("10", "alone"));
-    let place = scene.first().await;
-    let bad = scene.waiting(13).await;
-    scene.let_go(1);
-    drop(place);
+    scene.settled().await;
+    let bad = scene.call(13).await;
     assert!(bad.await.unwrap().contains("another number"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_database_out_of_reach_is_told_to_everybody_at_once() {
     let scene = Scene::new();
-    let place = scene.first().await;
-    let (one, two) = (scene.waiting(1).await, scene.waiting(99).await);
     scene.let_go(1);
-    drop(place);
+    let (one, two) = tokio::join!(scene.call(1), scene.call(99));
     for told in [one, two] {
         assert!(told.await.unwrap().contains("no server"));
     }
@@ -190,56 +192,52 @@ async fn a_database_out_of_reach_is_told_to_everybody_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_panics_is_no_answer_for_its_calls_and_no_end_for_the_next() {
     let scene = Scene::new();
-    let place = scene.first().await;
-    let bad = scene.waiting(666).await;
-    drop(place);
+    let bad = scene.call(666).await;
     tokio::task::yield_now().await;
-    let next = scene.waiting(1).await;
+    assert_eq!(scene.ran(), [[666]]);
+    let next = scene.call(1).await;
     scene.let_go(2);
     assert!(bad.await.unwrap().contains("closed"));
     assert_eq!(next.await.unwrap(), "10");
+    scene.settled().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_behind_one_that_hangs_find_another_way_a_few_at_most() {
     let scene = Scene::new();
-    let hanging = scene.first().await;
-    // Each of the next groups hangs as well, and each is one call: the next has not come yet.
+    // Each group hangs, and is one call: the next has not come yet.
     let mut told = Vec::new();
-    for call in 1..10 {
-        told.push(scene.waiting(call).await);
+    for call in 1..11 {
+        told.push(scene.call(call).await);
         tokio::time::sleep(LONG_WAIT * 2).await;
     }
-    let begun = scene.ran();
-    assert_eq!(begun, [[1], [2], [3]], "beside the first, as many as there are places");
-    scene.let_go(begun.len() + 1);
+    assert_eq!(scene.ran(), [[1], [2], [3], [4]], "as many as there are places");
+    scene.let_go(MAX_PLACES + 1);
     for told in told {
         told.await.unwrap();
     }
-    assert_eq!(scene.ran()[3..], [vec![4, 5, 6, 7, 8, 9]]);
-    drop(hanging);
-    assert!(scene.first().await.is_some(), "all places are left");
+    assert_eq!(scene.last_run(), [5, 6, 7, 8, 9, 10]);
+    scene.settled().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_longer_than_patience_for_a_group_to_begin() {
     let scene = Scene::new();
-    let _hanging = scene.first().await;
     let begun_at = Instant::now();
     let mut hanging = Vec::new();
-    for call in 1..4 {
-        hanging.push(scene.waiting(call).await);
+    for call in 1..=MAX_PLACES as Number {
+        hanging.push(scene.call(call).await);
         tokio::time::sleep(LONG_WAIT * 2).await;
     }
-    let late = scene.waiting(4).await;
+    let late = scene.call(9).await;
     assert!(late.await.unwrap().contains("not answered within"));
-    assert!(begun_at.elapsed() < PATIENCE + LONG_WAIT * 10, "{:?}", begun_at.elapsed());
+    assert!(begun_at.elapsed() < PATIENCE + LONG_WAIT * 20, "{:?}", begun_at.elapsed());
     // Those that have begun are still to be answered.
-    scene.let_go(3);
+    scene.let_go(MAX_PLACES);
     for told in hanging {
         assert!(told.await.unwrap().ends_with('0'));
     }
-    assert_eq!(scene.ran(), [[1], [2], [3]]);
+    assert_eq!(scene.ran().len(), MAX_PLACES);
 }
 
 #[test]
@@ -251,48 +249,38 @@ fn a_runtime_that_ends_under_its_calls_tells_those_on_others_to_go_alone() {
         };
         let ending = builder.enable_all().build().unwrap();
         let scene = ending.block_on(async { Scene::new() });
-        // A place is held and a group hangs on the runtime that ends, others wait behind both.
-        let groups = scene.groups.clone();
+        // A group hangs on the runtime that ends; others wait behind it, there and elsewhere.
         ending.block_on(async {
-            let place = scene.first().await;
-            tokio::spawn(async move {
-                let _place = place;
-                std::future::pending::<()>().await;
-            });
+            drop(scene.hanging().await);
             for call in 1..4 {
-                drop(scene.waiting(call).await);
+                drop(scene.call(call).await);
             }
         });
         let lasting = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let waiting = lasting.spawn(async move { groups.turn("kind", &5, 1, Instant::now()).await });
-        lasting.block_on(tokio::task::yield_now());
+        let waiting = lasting.block_on(scene.call(5));
         drop(ending);
-        let turn = lasting.block_on(waiting).unwrap();
-        assert!(matches!(turn, Turn::Alone | Turn::Yours(_)));
-        assert!(scene.ran().is_empty());
+        assert_eq!(lasting.block_on(waiting).unwrap(), "alone");
+        assert_eq!(scene.ran(), [[0]]);
+        // Whoever comes later hears it at once.
+        let late = lasting.block_on(scene.call(6));
+        assert_eq!(lasting.block_on(late).unwrap(), "alone");
+        assert!(scene.groups.lock().is_empty());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn groups_have_an_end() {
     let scene = Scene::new();
-    let place = scene.first().await;
     let many = MAX_CHUNKS / 2 + 1;
-    let made = Arc::new(AtomicUsize::new(0));
     let told: Vec<_> = (1..4)
         .map(|call| {
-            let (groups, made) = (scene.groups.clone(), made.clone());
-            tokio::spawn(async move {
-                groups.turn("kind", &call, many, Instant::now()).await;
-                made.fetch_add(1, Ordering::Relaxed);
-            })
+            let groups = scene.groups.clone();
+            tokio::spawn(async move { groups.call("kind", &call, many, Instant::now()).await })
         })
         .collect();
-    tokio::task::yield_now().await;
     scene.let_go(3);
-    drop(place);
     for told in told {
-        told.await.unwrap();
+        assert!(matches!(told.await.unwrap(), Some(Ok(_))));
     }
     assert_eq!(scene.ran(), [[1], [2], [3]]);
 }
