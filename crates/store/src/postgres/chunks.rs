@@ -159,6 +159,11 @@ impl Call {
         self.events.iter().map(|(id, _)| *id)
     }
 
+    /// Whether it needs gates to be open.
+    pub(super) fn starts(&self) -> bool {
+        self.events.iter().any(|(_, event)| event.needs_open_gate())
+    }
+
     /// Whether it may share a transaction: words of holders, which come often and wait for neither gates nor queues.
     pub(super) fn is_sociable(&self) -> bool {
         self.events.iter().all(|(_, event)| {
@@ -174,8 +179,7 @@ impl Call {
 
 /// One call, which waits for whoever has locked one of its chunks.
 pub(super) async fn apply(tx: &Transaction, call: &Call) -> Tried<Done<Vec<Result<MovedChunk>>>> {
-    let starts = call.events.iter().any(|(_, event)| event.needs_open_gate());
-    let how = if starts { Lock::WaitAndHoldGates } else { Lock::Wait };
+    let how = if call.starts() { Lock::WaitAndHoldGates } else { Lock::Wait };
     let mut moves = Moves::begin(tx, &call.ids().collect::<Vec<_>>(), how, &call.actor).await?;
     let answer = step_all(&mut moves, call)?;
     Ok(Done { answer, writes: moves.into_writes() })

@@ -77,8 +77,10 @@ pub struct PostgresStore {
     database: Arc<Database>,
     claims: Arc<Groups<Claims>>,
     words: Arc<Groups<Words>>,
-    /// For calls that may have to wait for others in the database: reads and claims keep the other connections.
-    may_wait: Semaphore,
+    /// For calls that may have to wait in the database for chunks that somebody has locked: others keep connections.
+    may_wait_for_chunks: Semaphore,
+    /// The same for gates, which may take longer.
+    may_wait_for_gates: Semaphore,
     activity_keep_days: u32,
     next_upkeep: Mutex<Instant>,
     expiry_mark: DueMark,
@@ -114,7 +116,8 @@ impl PostgresStore {
         Ok(Self {
             claims: Groups::new(Claims(database.clone()), patience, home.clone()),
             words: Groups::new(Words(database.clone()), patience, home),
-            may_wait: Semaphore::new((options.max_connections / 2).max(1)),
+            may_wait_for_chunks: Semaphore::new((options.max_connections / 2).max(1)),
+            may_wait_for_gates: Semaphore::new((options.max_connections / 4).max(1)),
             database,
             activity_keep_days: options.activity_keep_days,
             next_upkeep: Mutex::new(Instant::now()),
@@ -258,8 +261,9 @@ impl JobChunkRepository for PostgresStore {
         {
             return answer;
         }
-        let permit = timeout_at(asked_at + self.database.patience, self.may_wait.acquire()).await;
-        let late = |_| unavailable("too many calls wait for chunks that somebody has locked");
+        let may_wait = if call.starts() { &self.may_wait_for_gates } else { &self.may_wait_for_chunks };
+        let permit = timeout_at(asked_at + self.database.patience, may_wait.acquire()).await;
+        let late = |_| unavailable("too many calls wait for chunks or gates that somebody has locked");
         let _permit = permit.map_err(late)?;
         let database = self.database.asked_at(asked_at);
         transact!(database, Begin::Write, |tx| chunks::apply(&tx, &call))

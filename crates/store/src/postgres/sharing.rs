@@ -38,23 +38,26 @@ impl Kind for Claims {
     }
 
     /// Nobody would work on them until their leases are over.
-    fn undo(&self, claimed: Vec<ClaimedChunk>) -> BoxFuture<'static, ()> {
+    fn undo(&self, claims: Vec<Vec<ClaimedChunk>>) -> BoxFuture<'static, ()> {
         let database = self.0.clone();
         async move {
-            let Some(actor) = claimed.iter().find_map(|claimed| claimed.chunk.task_id.as_ref()) else {
-                return;
-            };
-            let release = |claimed: &ClaimedChunk| {
-                (claimed.chunk.id, Event::Release { attempt: claimed.chunk.attempt })
-            };
-            let call = Call { actor: Actor::from(actor), events: claimed.iter().map(release).collect() };
-            let released: Result<_> = transact!(database, Begin::Write, |tx| chunks::apply(&tx, &call));
+            let calls: Vec<Call> = claims.iter().filter_map(|claimed| release(claimed)).collect();
+            let released: Result<_> =
+                transact!(database, Begin::Write, |tx| chunks::apply_group(&tx, &calls));
             if let Err(error) = released {
-                tracing::debug!(%error, "chunks of a claimer that has gone wait for the end of their leases");
+                tracing::debug!(%error, "chunks of claimers that have gone wait for the end of their leases");
             }
         }
         .boxed()
     }
+}
+
+/// Gives a claim back in its claimer's name.
+fn release(claimed: &[ClaimedChunk]) -> Option<Call> {
+    let actor = claimed.iter().find_map(|claimed| claimed.chunk.task_id.as_ref())?;
+    let release =
+        |claimed: &ClaimedChunk| (claimed.chunk.id, Event::Release { attempt: claimed.chunk.attempt });
+    Some(Call { actor: Actor::from(actor), events: claimed.iter().map(release).collect() })
 }
 
 /// Words of holders.
@@ -80,7 +83,7 @@ impl Kind for Words {
     }
 
     /// What a holder said holds, whether or not it heard so.
-    fn undo(&self, _: Vec<Result<MovedChunk>>) -> BoxFuture<'static, ()> {
+    fn undo(&self, _: Vec<Vec<Result<MovedChunk>>>) -> BoxFuture<'static, ()> {
         std::future::ready(()).boxed()
     }
 }

@@ -122,3 +122,18 @@ async fn what_is_claimed_for_callers_that_are_gone_is_not_lost() {
     check_rules(&store, db.client(), job_id).await;
     assert!(store.apply(Vec::new(), &actor()).await.unwrap().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_is_being_closed_keeps_nobody_from_the_chunks_before_it() {
+    let db = TestDatabase::new().await;
+    let store = db.open().await;
+    let (first, second) =
+        (job_with(&store, 3, long_leases()).await, job_with(&store, 3, long_leases()).await);
+    let other = connect(&db.url()).await;
+    let close = format!("BEGIN; SELECT pg_advisory_xact_lock(ream_gate_key({second}))");
+    other.batch_execute(&close).await.unwrap();
+    let claimed = store.claim(ClaimRequest::new(task("worker"), 5)).await.unwrap();
+    assert_eq!(claimed.iter().map(|claimed| claimed.chunk.job_id).collect::<Vec<_>>(), [first; 3]);
+    other.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(store.claim(ClaimRequest::new(task("worker"), 5)).await.unwrap().len(), 3);
+}

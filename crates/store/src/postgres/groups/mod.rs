@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 /// Who has waited for so long opens another place: a connection that hangs holds up no more than the calls that it has.
 const LONG_WAIT: Duration = Duration::from_millis(100);
-/// Places of one kind at most. The others of the pool's connections are for other work.
+/// Places for the same key at most.
 const MAX_PLACES: usize = 4;
 /// Chunks of one group, unless a single call has more.
 const MAX_CHUNKS: usize = 1000;
@@ -27,7 +27,7 @@ pub(super) trait Kind: Send + Sync + 'static {
     type Answer: Send + 'static;
 
     /// Makes calls in one transaction and answers each of them in their order, `None` to one that has to be made by itself.
-    /// The first of them has waited since `asked_at`.
+    /// The last of them has waited since `asked_at`.
     fn run(
         &self,
         key: Self::Key,
@@ -35,8 +35,8 @@ pub(super) trait Kind: Send + Sync + 'static {
         asked_at: Instant,
     ) -> BoxFuture<'static, Result<Vec<Option<Self::Answer>>>>;
 
-    /// Takes back what was done for a caller that has gone meanwhile.
-    fn undo(&self, answer: Self::Answer) -> BoxFuture<'static, ()>;
+    /// Takes back what was done for callers that have gone meanwhile.
+    fn undo(&self, answers: Vec<Self::Answer>) -> BoxFuture<'static, ()>;
 }
 
 /// Calls of one kind.
@@ -89,10 +89,11 @@ impl<K: Kind> Groups<K> {
         chunks: usize,
         asked_at: Instant,
     ) -> Told<K::Answer> {
-        let (answer, mut told) = oneshot::channel();
+        let (answer, told) = oneshot::channel();
+        let mut awaited = Awaited { groups: self.clone(), told };
         self.join(&key, Waiting { call: call.clone(), chunks, asked_at, answer });
         loop {
-            match tokio::time::timeout(LONG_WAIT, &mut told).await {
+            match tokio::time::timeout(LONG_WAIT, &mut awaited.told).await {
                 Ok(Ok(told)) => return told,
                 Ok(Err(_)) => return Some(Err(unavailable("the database was closed"))),
                 Err(_) => self.look_after(&key),
@@ -129,14 +130,37 @@ impl<K: Kind> Groups<K> {
                 let _ = late.answer.send(Some(Err(unavailable(message))));
             }
         }
-        if lane.places < MAX_PLACES && !lane.waiting.is_empty() {
+        let waits_long = lane.waiting.front().is_some_and(|first| first.asked_at.elapsed() >= LONG_WAIT);
+        if lane.places < MAX_PLACES && waits_long {
             self.open_place(lanes, key);
+        }
+    }
+
+    fn undo(&self, answers: Vec<K::Answer>) {
+        if !answers.is_empty() {
+            self.home.spawn(self.kind.undo(answers));
         }
     }
 
     fn lock(&self) -> Lanes<'_, K> {
         // Each change is complete before anything could panic.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call's answer, which is undone where it comes and nobody takes it.
+struct Awaited<K: Kind> {
+    groups: Arc<Groups<K>>,
+    told: oneshot::Receiver<Told<K::Answer>>,
+}
+
+impl<K: Kind> Drop for Awaited<K> {
+    fn drop(&mut self) {
+        // What is sent from here on fails, and is undone by the sender.
+        self.told.close();
+        if let Ok(Some(Ok(answer))) = self.told.try_recv() {
+            self.groups.undo(vec![answer]);
+        }
     }
 }
 
@@ -165,13 +189,11 @@ impl<K: Kind> Place<K> {
             // Who was woken together asks together, and who has just been answered often asks again at once.
             tokio::task::yield_now().await;
             let Some(group) = self.next_group() else { return };
-            let asked_at = group.iter().map(|waiting| waiting.asked_at).min().unwrap_or_else(Instant::now);
+            let asked_at = group.iter().map(|waiting| waiting.asked_at).max().unwrap_or_else(Instant::now);
             let (calls, told): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|waiting| (waiting.call, waiting.answer)).unzip();
             let ran = self.groups.kind.run(self.key.clone(), calls, asked_at).await;
-            for answer in tell(ran, told) {
-                self.groups.home.spawn(self.groups.kind.undo(answer));
-            }
+            self.groups.undo(tell(ran, told));
         }
     }
 
@@ -187,7 +209,11 @@ impl<K: Kind> Place<K> {
                 continue;
             }
             chunks += next.chunks;
-            if chunks > MAX_CHUNKS && !group.is_empty() {
+            // Who has just come is not to share the little patience that is left to the first.
+            let is_younger = group
+                .first()
+                .is_some_and(|first| next.asked_at.duration_since(first.asked_at) > self.groups.patience / 4);
+            if is_younger || (chunks > MAX_CHUNKS && !group.is_empty()) {
                 lane.waiting.push_front(next);
                 break;
             }

@@ -42,8 +42,8 @@ impl Kind for Tens {
         })
     }
 
-    fn undo(&self, answer: Number) -> BoxFuture<'static, ()> {
-        self.undone.lock().unwrap().push(answer);
+    fn undo(&self, answers: Vec<Number>) -> BoxFuture<'static, ()> {
+        self.undone.lock().unwrap().extend(answers);
         Box::pin(std::future::ready(()))
     }
 }
@@ -161,6 +161,38 @@ async fn a_caller_that_goes_while_its_group_runs_takes_nobody_along_and_its_call
     assert_eq!(stays.await.unwrap(), "20");
     scene.settled().await;
     assert_eq!(*scene.undone.lock().unwrap(), [10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_and_was_not_taken_is_undone_once_and_one_that_was_taken_is_not() {
+    let scene = Scene::new();
+    let groups = scene.groups.clone();
+    let mut asked = Box::pin(async move { groups.call("kind", &1, 1, Instant::now()).await });
+    assert!(futures::poll!(&mut asked).is_pending());
+    scene.let_go(1);
+    scene.settled().await;
+    assert!(scene.undone.lock().unwrap().is_empty());
+    drop(asked);
+    assert_eq!(*scene.undone.lock().unwrap(), [10]);
+    scene.let_go(1);
+    assert_eq!(scene.call(2).await.await.unwrap(), "20");
+    scene.settled().await;
+    assert_eq!(*scene.undone.lock().unwrap(), [10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_just_come_goes_without_those_whose_patience_is_at_its_end() {
+    let scene = Scene::new();
+    for call in 1..=MAX_PLACES as Number {
+        scene.call(call).await;
+        tokio::time::sleep(LONG_WAIT * 2).await;
+    }
+    let early = scene.call(5).await;
+    tokio::time::sleep(PATIENCE / 2).await;
+    let late = scene.call(6).await;
+    scene.let_go(MAX_PLACES + 2);
+    assert_eq!((early.await.unwrap().as_str(), late.await.unwrap().as_str()), ("50", "60"));
+    assert_eq!(scene.ran()[MAX_PLACES..], [[5], [6]]);
 }
 
 #[tokio::test(start_paused = true)]

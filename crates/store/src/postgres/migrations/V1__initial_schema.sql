@@ -339,6 +339,7 @@ DECLARE
     taken integer;
     lags boolean;
     looked boolean := false;
+    given boolean := false;
 BEGIN
     at := ream_now();
     -- Dispatches whose task never came go back into the queue.
@@ -368,7 +369,12 @@ BEGIN
             END IF;
         END IF;
         looked := true;
-        PERFORM pg_advisory_xact_lock_shared(ream_gate_key(candidate.job_id));
+        -- Who has something already does not wait for a gate that is being closed.
+        IF given THEN
+            CONTINUE WHEN NOT pg_try_advisory_xact_lock_shared(ream_gate_key(candidate.job_id));
+        ELSE
+            PERFORM pg_advisory_xact_lock_shared(ream_gate_key(candidate.job_id));
+        END IF;
         SELECT ream_now(), j.heartbeat_interval_s, j.lease_duration_s, j.chunk_timeout_s, j.job_deadline_s, j.max_retries,
             j.backoff_initial_s, j.backoff_max_s, j.redispatch_after_s, j.robots, b.from_rank, b.from_index
         INTO at, heartbeat_interval_s, lease_duration_s, chunk_timeout_s, job_deadline_s, max_retries,
@@ -389,6 +395,7 @@ BEGIN
                 lags := 10 - chunk.priority <> begin_rank OR chunk.chunk_index - begin_index > max_lag;
             END IF;
             taken := taken + 1;
+            given := true;
             RETURN NEXT;
         END LOOP;
         IF lags OR taken < wanted THEN
