@@ -23,6 +23,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// its locks no longer.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 
+/// How long a connection that is no part of a call may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a look for a pooler may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often it is looked for a pooler that does not show.
@@ -185,12 +187,13 @@ impl Connections {
 
     /// A connection beside the pool.
     pub(super) async fn connect(&self) -> Tried<(tokio_postgres::Client, Wire)> {
-        let (config, tls, timeout) = (self.config.clone(), self.tls.clone(), self.timeout);
-        let connecting =
-            self.home.spawn(async move { tokio::time::timeout(timeout, connect(&config, &tls)).await });
+        let (config, tls) = (self.config.clone(), self.tls.clone());
+        let connecting = self
+            .home
+            .spawn(async move { tokio::time::timeout(CONNECT_TIMEOUT, connect(&config, &tls)).await });
         match connecting.await {
             Ok(Ok(connected)) => connected,
-            _ => Err(Failure::Transient(format!("connect: no answer after {timeout:?}"))),
+            _ => Err(Failure::Transient(format!("connect: no answer after {CONNECT_TIMEOUT:?}"))),
         }
     }
 

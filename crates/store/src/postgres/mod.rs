@@ -67,6 +67,8 @@ use transaction::Begin;
 use tries::{read, transact};
 use wake_ups::{Listener, Waker};
 
+/// How long a server may take to show its schema.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the activity log is looked after.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// The same after somebody was in the way.
@@ -99,7 +101,7 @@ impl PostgresStore {
     pub async fn open(options: &PostgresOptions) -> Result<Self> {
         options.validate()?;
         let connections = Connections::open(options).await?;
-        let looked = timeout(options.call_timeout, Self::look(&connections)).await;
+        let looked = timeout(OPEN_TIMEOUT, Self::look(&connections)).await;
         let standing = looked.map_err(|_| unavailable("look at the schema: no answer"))?;
         match standing.map_err(Failure::into_error)? {
             Standing::Current => {}
