@@ -1,7 +1,9 @@
 //! Calls that share a transaction: what is wrong with one of them is no business of the others.
 
 use crate::postgres_kit::{TestDatabase, connect};
-use crate::scene::{actor, check_rules, claim, complete, job_with, long_leases, number, task, work_off};
+use crate::scene::{
+    actor, check_rules, claim, complete, job_with, long_leases, number, task, until_true, work_off,
+};
 use futures::future::join_all;
 use ream_core::{Error, JobChunk, JobChunkStatus};
 use ream_store::{ClaimRequest, JobChunkRepository, PostgresStore};
@@ -136,4 +138,30 @@ async fn a_gate_that_is_being_closed_keeps_nobody_from_the_chunks_before_it() {
     assert_eq!(claimed.iter().map(|claimed| claimed.chunk.job_id).collect::<Vec<_>>(), [first; 3]);
     other.batch_execute("COMMIT").await.unwrap();
     assert_eq!(store.claim(ClaimRequest::new(task("worker"), 5)).await.unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_waits_for_a_gate_that_is_being_closed_and_then_starts_nothing() {
+    let db = TestDatabase::new().await;
+    let store = std::sync::Arc::new(db.open().await);
+    let job_id = job_with(&store, 3, long_leases()).await;
+    let other = connect(&db.url()).await;
+    other
+        .batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock(ream_gate_key({job_id}))"))
+        .await
+        .unwrap();
+    let claiming = tokio::spawn({
+        let store = store.clone();
+        async move { store.claim(ClaimRequest::new(task("worker"), 1)).await }
+    });
+    let waits = "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() \
+        AND application_name = 'ream' AND wait_event = 'advisory'";
+    until_true(db.client(), waits).await;
+    // As a pause does it, which knows of the claim no more than the claim of it.
+    let pause = format!(
+        "UPDATE crawl_job_rows SET gate = 'paused', status = 'paused' WHERE id = {job_id}; \
+         UPDATE job_queues SET open = false WHERE job_id = {job_id}; COMMIT"
+    );
+    other.batch_execute(&pause).await.unwrap();
+    assert!(claiming.await.unwrap().unwrap().is_empty());
 }
