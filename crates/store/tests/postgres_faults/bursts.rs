@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const CALLERS: usize = 6;
+/// Work for longer than some faults take.
+const CHUNKS: u64 = 3000;
 
 /// Claims and completes until there is nothing left. Every call must succeed: no fault lasts.
 async fn work(store: Arc<PostgresStore>, job_id: JobId, worker: String) -> Vec<ream_core::JobChunk> {
@@ -41,7 +43,7 @@ async fn broken_connections_in_a_burst_of_calls_cost_nothing_but_time() {
     let (proxy, mut options) = proxied(&db, CALLERS);
     options.call_timeout = Duration::from_secs(5);
     let store = Arc::new(PostgresStore::open(&options).await.unwrap());
-    let job_id = job_with(&store, 600, long_leases()).await;
+    let job_id = job_with(&store, CHUNKS, long_leases()).await;
     let mut callers: Vec<_> =
         (0..CALLERS).map(|n| tokio::spawn(work(store.clone(), job_id, format!("worker-{n}")))).collect();
     let mut faults = 0;
@@ -68,6 +70,6 @@ async fn broken_connections_in_a_burst_of_calls_cost_nothing_but_time() {
     }
     let counters = store.get_job(job_id).await.unwrap().counters;
     // Whoever was answered holds what it was answered, so nobody's chunk was left lying.
-    assert_eq!((done, counters.completed_chunks, counters.active_chunks), (600, 600, 0));
+    assert_eq!((done, counters.completed_chunks, counters.active_chunks), (CHUNKS, CHUNKS as i64, 0));
     check_rules(&store, db.client(), job_id).await;
 }
