@@ -4,14 +4,15 @@ use crate::chunk::JobChunkStatus;
 use crate::error::{Error, Result};
 use crate::id::{Attempt, ChunkId, JobId, TaskId};
 use crate::timestamp::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
         /// What was done. One row per change of a chunk's status; one per call for what an operator does to a job.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub enum Action {
             $($(#[$doc])* #[serde(rename = $text)] $name,)+
         }
@@ -93,7 +94,8 @@ impl FromStr for Action {
 }
 
 /// One row of the activity log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Activity {
     /// Grows with every row; not every number occurs.
     pub id: i64,

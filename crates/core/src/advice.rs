@@ -3,8 +3,9 @@
 use crate::job::JobGate;
 
 /// What a holder should do, told by each heartbeat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Advice {
     /// Go on and finish the chunk.
     Continue,

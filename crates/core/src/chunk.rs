@@ -1,5 +1,6 @@
 //! What a chunk is.
 
+use crate::chunk_document::ChunkDocument;
 use crate::error::{Error, Result};
 use crate::id::{Attempt, ChunkId, JobId, TaskId};
 use crate::last_move::LastMove;
@@ -14,6 +15,7 @@ use std::str::FromStr;
 /// Where a chunk stands: these four, no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum JobChunkStatus {
     /// Waits to be started.
     Pending,
@@ -114,8 +116,9 @@ impl ChunkState {
 }
 
 /// A run of at most `chunk_size` consecutive images of one job. A value that is looked at: to work on a chunk,
-/// claim it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// claim it. In JSON it is a [`ChunkDocument`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "ChunkDocument", try_from = "ChunkDocument")]
 pub struct JobChunk {
     /// Given by the database.
     pub id: ChunkId,
@@ -177,73 +180,5 @@ impl JobChunk {
             ChunkState::Pending { dispatch } => dispatch.is_none_or(|d| d.redispatch_at <= now),
             _ => false,
         }
-    }
-}
-
-/// The form of a chunk in JSON: the spec's eleven columns, then Ream's.
-#[derive(Debug, Clone, Serialize)]
-pub struct ChunkView<'a> {
-    id: ChunkId,
-    job_id: JobId,
-    chunk_index: u64,
-    status: JobChunkStatus,
-    priority: Priority,
-    image_range: ImageRange,
-    error_message: Option<&'a str>,
-    retry_count: u32,
-    task_id: Option<&'a TaskId>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    attempt: Attempt,
-    lease_expires_at: Option<Timestamp>,
-    split_from: Option<ChunkId>,
-    started_at: Option<Timestamp>,
-    finished_at: Option<Timestamp>,
-    retry_at: Option<Timestamp>,
-    dispatched_at: Option<Timestamp>,
-    progress: Option<ChunkProgress>,
-    outcome: Option<&'a Outcome>,
-}
-
-impl<'a> From<&'a JobChunk> for ChunkView<'a> {
-    fn from(chunk: &'a JobChunk) -> Self {
-        let mut view = Self {
-            id: chunk.id,
-            job_id: chunk.job_id,
-            chunk_index: chunk.chunk_index,
-            status: chunk.status(),
-            priority: chunk.priority,
-            image_range: chunk.image_range,
-            error_message: chunk.error_message.as_deref(),
-            retry_count: chunk.retry_count,
-            task_id: chunk.task_id.as_ref(),
-            created_at: chunk.created_at,
-            updated_at: chunk.updated_at,
-            attempt: chunk.attempt,
-            lease_expires_at: None,
-            split_from: chunk.split_from,
-            started_at: chunk.started_at,
-            finished_at: chunk.finished_at,
-            retry_at: None,
-            dispatched_at: None,
-            progress: None,
-            outcome: chunk.outcome.as_ref(),
-        };
-        match &chunk.state {
-            ChunkState::Pending { dispatch } => view.dispatched_at = dispatch.map(|d| d.dispatched_at),
-            ChunkState::Processing { lease, progress } => {
-                view.lease_expires_at = Some(lease.expires_at);
-                view.progress = *progress;
-            }
-            ChunkState::Completed { .. } => {}
-            ChunkState::Failed { retry_at } => view.retry_at = *retry_at,
-        }
-        view
-    }
-}
-
-impl Serialize for JobChunk {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        ChunkView::from(self).serialize(serializer)
     }
 }

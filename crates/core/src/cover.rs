@@ -1,7 +1,7 @@
 //! The exact-cover check: a job's chunks partition its images, with no gap and no overlap.
 
 use crate::range::ImageRange;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Takes ranges in the order of their first image and notes where they do not join. Constant memory: only the
@@ -14,8 +14,9 @@ pub struct Cover {
 }
 
 /// One place where chunks do not partition the images of their job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum CoverFault {
     /// No chunk has these images.
     Gap {

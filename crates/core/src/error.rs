@@ -97,7 +97,8 @@ impl fmt::Display for DatabaseFault {
 }
 
 /// One argument that is out of its range.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FieldError {
     /// The argument's name, as the caller wrote it.
     pub field: String,

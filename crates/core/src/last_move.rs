@@ -1,7 +1,11 @@
 //! How a chunk came to its status: lets a repeated call get the same answer again.
 
+use serde::{Deserialize, Serialize};
+
 /// The last change of a chunk's status, and on whose word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum LastMove {
     /// None yet.
     Created,
@@ -40,7 +44,7 @@ impl LastMove {
         Self::Retried,
     ];
 
-    /// The word in SQL.
+    /// The word in SQL and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",

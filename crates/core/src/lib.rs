@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod advice;
 pub mod chunk;
+pub mod chunk_document;
 pub mod cover;
 pub mod effects;
 pub mod error;

@@ -10,6 +10,7 @@ macro_rules! error_classes {
         /// Why an image could not be had. Errors of images are data: a chunk whose images failed permanently
         /// is still completed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub enum ErrorClass {
             $($(#[$doc])* #[serde(rename = $text)] $name,)+
         }
@@ -79,6 +80,7 @@ impl fmt::Display for ErrorClass {
 /// What a finished chunk reports.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Outcome {
     /// Images fetched, checked and stored.
     pub images_ok: u64,
@@ -152,6 +154,7 @@ impl Outcome {
 /// How far a chunk in work has come; comes with a heartbeat, gone when the attempt ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChunkProgress {
     /// Images done, failed ones included.
     pub images_done: u64,

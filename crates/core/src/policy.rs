@@ -9,6 +9,7 @@ use std::str::FromStr;
 /// The numbers of a [`Policy`], not yet checked. Missing ones take their default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyFields {
     /// How often a worker should report, in seconds. 1 to 3,600, shorter than the lease. Default 5.
     pub heartbeat_interval_s: u32,
@@ -35,6 +36,7 @@ pub struct PolicyFields {
 /// Whether robots.txt (RFC 9309) and the `X-Robots-Tag` of an answer are obeyed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum RobotsPolicy {
     /// What a site refuses is not fetched or not kept.
     #[default]

@@ -7,6 +7,7 @@ use std::fmt;
 /// 0 to 10, higher is more urgent, 5 where nothing is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = i64, minimum = 0, maximum = 10))]
 pub struct Priority(u8);
 
 impl Priority {

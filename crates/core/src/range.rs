@@ -10,6 +10,7 @@ pub const MAX_IMAGE_NUMBER: u64 = i64::MAX as u64 - 1;
 /// First and last image number, both inclusive; never empty. JSON: `{"start": 0, "end": 499}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "RangeFields", into = "RangeFields")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ImageRange {
     start: u64,
     end: u64,

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// Milliseconds since 1970-01-01T00:00:00 UTC, read from the database's clock. Shown as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = DateTime))]
 pub struct Timestamp(i64);
 
 impl Timestamp {

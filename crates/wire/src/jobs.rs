@@ -1,0 +1,221 @@
+//! What is asked of jobs.
+
+use ream_core::policy::{PolicyFields, RobotsPolicy};
+use serde::{Deserialize, Serialize};
+
+/// `create_crawl_job`. What is left out has its default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewJob {
+    /// For people; need not be unique.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    pub name: String,
+    /// How many images it has, where there is no image list to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub max_images: Option<i64>,
+    /// 0 to 10, higher is more urgent. Default 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 10))]
+    pub priority: Option<i64>,
+    /// Images per chunk. Default 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub chunk_size: Option<i64>,
+    /// Who processes the chunks: `ream`, `celery` or `external`. Default: `ream` with a dataset, `external` without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
+    /// Where images go: a name below the server's storage, or a URL that lies there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// What is made of the images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub recipe: Option<serde_json::Value>,
+    /// Time limits and retries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyFields>,
+}
+
+/// `update`: what is left out stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobPatch {
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    pub name: Option<String>,
+    /// Only before chunks are created, and not with an image list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub max_images: Option<i64>,
+    /// 0 to 10; the chunks follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 10))]
+    pub priority: Option<i64>,
+    /// What to change of the policy; the rest stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyPatch>,
+}
+
+macro_rules! policy_patch {
+    ($($field:ident: $type:ty,)+) => {
+        /// Changes of a policy.
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub struct PolicyPatch {
+            $(
+                /// As in the policy.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $field: Option<$type>,
+            )+
+            /// As in the policy; null takes the deadline away.
+            #[serde(default, skip_serializing_if = "Option::is_none", with = "told")]
+            #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>))]
+            pub job_deadline_s: Option<Option<u32>>,
+        }
+
+        impl PolicyPatch {
+            /// The policy with these changes.
+            #[must_use]
+            pub fn apply(self, mut policy: PolicyFields) -> PolicyFields {
+                $(policy.$field = self.$field.unwrap_or(policy.$field);)+
+                policy.job_deadline_s = self.job_deadline_s.unwrap_or(policy.job_deadline_s);
+                policy
+            }
+        }
+
+        impl From<PolicyFields> for PolicyPatch {
+            /// Everything.
+            fn from(policy: PolicyFields) -> Self {
+                Self { $($field: Some(policy.$field),)+ job_deadline_s: Some(policy.job_deadline_s) }
+            }
+        }
+    };
+}
+
+policy_patch! {
+    heartbeat_interval_s: u32,
+    lease_duration_s: u32,
+    chunk_timeout_s: u32,
+    max_retries: u32,
+    backoff_initial_s: u32,
+    backoff_max_s: u32,
+    redispatch_after_s: u32,
+    robots: RobotsPolicy,
+}
+
+/// A field that may be null, or not be there at all, which is something else.
+mod told {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<Option<u32>>, to: S) -> Result<S::Ok, S::Error> {
+        value.flatten().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<u32>>, D::Error> {
+        Option::deserialize(from).map(Some)
+    }
+}
+
+/// `create_chunks_for_job`, or with `chunks` `bulk_create`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewChunks {
+    /// How many images the job has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub max_images: Option<i64>,
+    /// 0 to 10: becomes the job's and its chunks'. Without one, the job's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 10))]
+    pub priority: Option<i64>,
+    /// Exactly these chunks instead: an exact cover of the images from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<Vec<NewChunk>>,
+}
+
+/// One chunk of `bulk_create`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewChunk {
+    /// Unique within the job.
+    pub chunk_index: u64,
+    /// The images it is about.
+    pub image_range: ream_core::ImageRange,
+    /// The job's where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 10))]
+    pub priority: Option<i64>,
+}
+
+/// The chunks of a job, after they were created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreatedChunks {
+    /// The job.
+    pub job_id: i64,
+    /// How many there are; read them by page.
+    pub total_chunks: u64,
+    /// Whether this call created them.
+    pub created: bool,
+}
+
+/// `update_job_chunk_tracking`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Tracking {
+    /// Counted already by the transition that it is about.
+    #[serde(default)]
+    pub active_delta: i64,
+    /// Likewise.
+    #[serde(default)]
+    pub completed_delta: i64,
+    /// Likewise.
+    #[serde(default)]
+    pub failed_delta: i64,
+}
+
+/// Puts failed chunks back: `{}` every one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Retry {}
+
+/// How many chunks were put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Retried {
+    /// Failed chunks that are pending now.
+    pub retried_chunks: u64,
+}
+
+/// `check_job_completion`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Completion {
+    /// The job.
+    pub job_id: i64,
+    /// Whether every chunk is completed; false without chunks.
+    pub is_complete: bool,
+}
+
+/// What a list that was sent in held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ListTaken {
+    /// The job.
+    pub job_id: i64,
+    /// Rows that became images.
+    pub accepted: u64,
+    /// Rows without an image number; the dataset's `_ream/list/rejects.jsonl` says why.
+    pub rejected: u64,
+    /// Of the list as it came.
+    pub sha256: String,
+}
