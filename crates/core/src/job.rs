@@ -1,55 +1,26 @@
 //! What a crawl job is, and how its status follows from its counters.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::{JobId, TaskId};
 use crate::policy::Policy;
 use crate::priority::Priority;
 use crate::throughput::Throughput;
 use crate::timestamp::Timestamp;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
+use crate::words::words;
+use serde::Serialize;
+use serde_json::Value;
 
 /// The longest name of a job, in characters.
 pub const MAX_NAME_CHARS: usize = 255;
 
+/// The longest dataset of a job, in characters.
+pub const MAX_DATASET_CHARS: usize = 4096;
+
+/// The largest recipe of a job, in bytes of its JSON.
+pub const MAX_RECIPE_BYTES: usize = 16 * 1024;
+
 /// The most task ids that [`CrawlJob::task_ids`] lists.
 pub const MAX_TASK_IDS: usize = 1000;
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident, $field:literal { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        pub enum $name { $($(#[$vdoc])* $variant,)+ }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word in SQL, JSON and on the command line.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(text: &str) -> Result<Self> {
-                Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or_else(|| {
-                    Error::invalid($field, format!("{text:?}"), [$($text),+].join(", "))
-                })
-            }
-        }
-    };
-}
 
 words! {
     /// Where a job stands; computed when read.
@@ -72,7 +43,7 @@ words! {
 words! {
     /// Who processes a job's chunks.
     Executor, "executor" {
-        /// Ream's own workers: the job has an image list.
+        /// Ream's own workers: the job has an image list, or a dataset that a list will be uploaded to.
         Ream = "ream",
         /// Celery workers, through a broker.
         Celery = "celery",
@@ -213,6 +184,10 @@ pub struct CrawlJob {
     pub executor: Executor,
     /// Where the parts of its image list lie, where it has one.
     pub image_list: Option<String>,
+    /// Where its output goes: a URL or path that no other job has.
+    pub dataset: Option<String>,
+    /// What is made of its images, a JSON object; nothing below the workers looks inside.
+    pub recipe: Option<Value>,
     /// Time limits and retries.
     pub policy: Policy,
     /// Its chunks by status.
@@ -258,6 +233,8 @@ impl Serialize for CrawlJob {
             chunk_size: u64,
             executor: Executor,
             image_list: Option<&'a str>,
+            dataset: Option<&'a str>,
+            recipe: Option<&'a Value>,
             policy: Policy,
             total_chunks: i64,
             pending_chunks: i64,
@@ -280,6 +257,8 @@ impl Serialize for CrawlJob {
             chunk_size: self.chunk_size,
             executor: self.executor,
             image_list: self.image_list.as_deref(),
+            dataset: self.dataset.as_deref(),
+            recipe: self.recipe.as_ref(),
             policy: self.policy,
             total_chunks: self.counters.total_chunks,
             pending_chunks: self.counters.pending_chunks(),

@@ -25,6 +25,7 @@ pub mod split;
 pub mod throughput;
 pub mod timestamp;
 pub mod transition;
+mod words;
 
 pub use activity::{Action, Activity};
 pub use advice::Advice;
