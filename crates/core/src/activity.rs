@@ -56,6 +56,8 @@ actions! {
     JobCreated = "job_created";
     /// A job's settings were changed.
     JobUpdated = "job_updated";
+    /// An image list was taken in for a job.
+    ListTaken = "list_taken";
     /// A job's chunks were created.
     ChunksCreated = "chunks_created";
     /// A job's priority was set.

@@ -1,56 +1,26 @@
 //! What a crawl job is, and how its status follows from its counters.
 
-use crate::error::{Error, Result};
 use crate::id::{JobId, TaskId};
+use crate::job_document::JobDocument;
 use crate::policy::Policy;
 use crate::priority::Priority;
 use crate::throughput::Throughput;
 use crate::timestamp::Timestamp;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
+use serde_json::Value;
 
 /// The longest name of a job, in characters.
 pub const MAX_NAME_CHARS: usize = 255;
 
+/// The longest dataset of a job, in characters.
+pub const MAX_DATASET_CHARS: usize = 4096;
+
+/// The largest recipe of a job, in bytes of its JSON.
+pub const MAX_RECIPE_BYTES: usize = 16 * 1024;
+
 /// The most task ids that [`CrawlJob::task_ids`] lists.
 pub const MAX_TASK_IDS: usize = 1000;
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident, $field:literal { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        pub enum $name { $($(#[$vdoc])* $variant,)+ }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word in SQL, JSON and on the command line.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(text: &str) -> Result<Self> {
-                Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or_else(|| {
-                    Error::invalid($field, format!("{text:?}"), [$($text),+].join(", "))
-                })
-            }
-        }
-    };
-}
 
 words! {
     /// Where a job stands; computed when read.
@@ -73,7 +43,7 @@ words! {
 words! {
     /// Who processes a job's chunks.
     Executor, "executor" {
-        /// Ream's own workers: the job has an image list.
+        /// Ream's own workers: the job has an image list, or a dataset that a list will be uploaded to.
         Ream = "ream",
         /// Celery workers, through a broker.
         Celery = "celery",
@@ -112,7 +82,8 @@ impl JobGate {
 }
 
 /// A job's chunks by status, true at every commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Counters {
     /// All chunks; 0 before they are created.
     pub total_chunks: i64,
@@ -197,8 +168,9 @@ pub const fn job_status(gate: JobGate, ever_started: bool, counters: &Counters) 
     }
 }
 
-/// N images to fetch, numbered 0 to N−1, with a priority and a policy.
-#[derive(Debug, Clone, PartialEq)]
+/// N images to fetch, numbered 0 to N−1, with a priority and a policy. In JSON it is a [`JobDocument`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "JobDocument", try_from = "JobDocument")]
 pub struct CrawlJob {
     /// Given by the database.
     pub id: JobId,
@@ -216,6 +188,10 @@ pub struct CrawlJob {
     pub executor: Executor,
     /// Where the parts of its image list lie, where it has one.
     pub image_list: Option<String>,
+    /// Where its output goes: a URL or path that no other job has.
+    pub dataset: Option<String>,
+    /// What is made of its images, a JSON object; nothing below the workers looks inside.
+    pub recipe: Option<Value>,
     /// Time limits and retries.
     pub policy: Policy,
     /// Its chunks by status.
@@ -246,57 +222,6 @@ impl CrawlJob {
     /// Where the job stands.
     pub const fn status(&self) -> CrawlJobStatus {
         job_status(self.gate, self.started_at.is_some(), &self.counters)
-    }
-}
-
-impl Serialize for CrawlJob {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct View<'a> {
-            id: JobId,
-            name: &'a str,
-            status: CrawlJobStatus,
-            priority: Priority,
-            max_images: Option<u64>,
-            chunk_size: u64,
-            executor: Executor,
-            image_list: Option<&'a str>,
-            policy: Policy,
-            total_chunks: i64,
-            pending_chunks: i64,
-            active_chunks: i64,
-            completed_chunks: i64,
-            failed_chunks: i64,
-            task_ids: &'a [TaskId],
-            created_at: Timestamp,
-            updated_at: Timestamp,
-            started_at: Option<Timestamp>,
-            ended_at: Option<Timestamp>,
-            deadline_at: Option<Timestamp>,
-        }
-        View {
-            id: self.id,
-            name: &self.name,
-            status: self.status(),
-            priority: self.priority,
-            max_images: self.max_images,
-            chunk_size: self.chunk_size,
-            executor: self.executor,
-            image_list: self.image_list.as_deref(),
-            policy: self.policy,
-            total_chunks: self.counters.total_chunks,
-            pending_chunks: self.counters.pending_chunks(),
-            active_chunks: self.counters.active_chunks,
-            completed_chunks: self.counters.completed_chunks,
-            failed_chunks: self.counters.failed_chunks,
-            task_ids: &self.task_ids,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-            started_at: self.started_at,
-            ended_at: self.ended_at,
-            deadline_at: self.deadline_at,
-        }
-        .serialize(serializer)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod event;
 pub mod id;
 pub mod job;
 pub mod job_delta;
+pub mod job_document;
 pub mod job_event;
 pub mod last_move;
 pub mod outcome;
@@ -26,6 +27,7 @@ pub mod split;
 pub mod throughput;
 pub mod timestamp;
 pub mod transition;
+mod words;
 
 pub use activity::{Action, Activity};
 pub use advice::Advice;

@@ -1,10 +1,12 @@
 //! How fast a job goes, from a few numbers kept beside its counters.
 
 use crate::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Two windows of completed images: the running one, and the one before it. Together they tell the rate of the
 /// last one to two minutes without a look at any chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Throughput {
     /// When the running window began, in Unix milliseconds; 0 before the first completion.
     pub window_started_at_ms: i64,

@@ -69,6 +69,16 @@ impl CrawlJobService {
         Ok(job)
     }
 
+    /// Notes that the job's image list was taken in: `images` accepted rows, whose parts lie at `image_list`. The same
+    /// again: no change.
+    ///
+    /// # Errors
+    /// Validation: a bad place or number. Not found. Conflict: another list, chunks already, or cancelled.
+    pub async fn take_image_list(&self, job_id: JobId, image_list: String, images: u64) -> Result<CrawlJob> {
+        let event = JobEvent::TakeImageList { image_list, images };
+        self.repository.apply_to_job(job_id, event, &self.actor).await
+    }
+
     /// Creates the job's chunks from its `max_images`; with chunks already, no change.
     ///
     /// # Errors

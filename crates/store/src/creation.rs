@@ -3,7 +3,8 @@
 use crate::repository::NewChunk;
 use ream_core::cover::Cover;
 use ream_core::error::{ConflictCode, FieldError};
-use ream_core::{CrawlJob, Error, JobGate, Priority, Result};
+use ream_core::job_event::NewCrawlJob;
+use ream_core::{CrawlJob, DatabaseFault, Error, JobGate, Priority, Result};
 
 /// What a job knows about the creation of its chunks.
 pub(crate) struct Begun {
@@ -39,6 +40,31 @@ pub(crate) fn check_same_numbers(
     if job.image_list.is_some() && job.max_images != Some(max_images) {
         let rows = job.max_images.unwrap_or(0);
         return conflict(format!("the image list of job {} has {rows} images, not {max_images}", job.id));
+    }
+    Ok(())
+}
+
+/// Another job has the dataset of this one.
+pub(crate) fn dataset_taken(new: &NewCrawlJob) -> Error {
+    let dataset = new.dataset.as_deref().unwrap_or_default();
+    Error::invalid("dataset", format!("{dataset:?}"), "a dataset that no other job has")
+}
+
+/// A recipe as it is stored: as text, which comes back exactly.
+pub(crate) fn recipe_text(new: &NewCrawlJob) -> Result<Option<String>> {
+    new.recipe.as_ref().map(serde_json::to_string).transpose().map_err(|error| Error::Database {
+        fault: DatabaseFault::Constraint,
+        message: format!("a recipe has no JSON form: {error}"),
+    })
+}
+
+/// What fixes a job's images may not change while steps create its chunks: they go by the number that was asked for first,
+/// and another one would be lost at the end.
+pub(crate) fn check_images_kept(before: &CrawlJob, after: &CrawlJob, creation_begun: bool) -> Result<()> {
+    let is_kept = (before.max_images, &before.image_list) == (after.max_images, &after.image_list);
+    if creation_begun && !is_kept {
+        let message = format!("the chunks of job {} are being created, its images are fixed", before.id);
+        return Err(Error::conflict(ConflictCode::AlreadyChunked, message));
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! What is asked of jobs.
 
+use ream_core::Timestamp;
+use ream_core::job_document::JobDocument;
 use ream_core::policy::{PolicyFields, RobotsPolicy};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,17 @@ pub struct NewJob {
     /// Time limits and retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyFields>,
+}
+
+/// A job, and when it was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobRead {
+    /// As it stood then.
+    #[serde(flatten)]
+    pub job: JobDocument,
+    /// By the database's clock.
+    pub read_at: Timestamp,
 }
 
 /// `update`: what is left out stays as it is.

@@ -1,18 +1,27 @@
 //! Jobs: what operators create, change, pause, cancel and delete.
 
 use super::TestStore;
-use super::kit::{complete, heartbeat, priority, refusal, small, start, tester};
+use super::kit::{complete, heartbeat, priority, refusal, small, start, task, tester};
 use crate::page::PageRequest;
-use crate::repository::JobFilter;
+use crate::repository::{ClaimRequest, JobFilter};
 use ream_core::event::Event;
 use ream_core::job::Executor;
 use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
 use ream_core::policy::{PolicyFields, RobotsPolicy};
-use ream_core::{ChunkId, CrawlJobStatus, JobGate, JobId, Policy};
+use ream_core::{ChunkId, CrawlJob, CrawlJobStatus, Error, JobGate, JobId, Policy};
+use serde_json::{Value, json};
 
 facts!($ jobs:
     a_job_is_stored_with_every_setting,
     a_job_that_makes_no_sense_is_refused,
+    a_recipe_comes_back_exactly_as_it_was_given,
+    two_jobs_never_share_a_dataset,
+    of_two_who_ask_at_once_for_a_dataset_one_gets_it,
+    a_dataset_makes_a_job_one_of_reams,
+    a_list_that_was_taken_in_fixes_the_images,
+    a_list_is_taken_once,
+    a_list_comes_before_the_chunks,
+    a_cancelled_job_takes_no_list,
     an_update_changes_what_it_names_and_nothing_else,
     the_number_of_images_is_fixed_by_the_chunks,
     the_number_of_images_is_fixed_while_chunks_are_being_created,
@@ -50,6 +59,8 @@ async fn a_job_is_stored_with_every_setting(s: &TestStore) {
         chunk_size: 777,
         executor: Some(Executor::Celery),
         image_list: Some("lists/größe.parquet".to_owned()),
+        dataset: Some("s3://bilder/größe".to_owned()),
+        recipe: Some(json!({"format": "webdataset", "resize": {"size": 256}})),
         policy: policy(),
     };
     let before = s.now().await;
@@ -59,6 +70,7 @@ async fn a_job_is_stored_with_every_setting(s: &TestStore) {
         (&new.name, new.max_images, new.priority, 777)
     );
     assert_eq!((job.executor, &job.image_list, job.policy), (Executor::Celery, &new.image_list, new.policy));
+    assert_eq!((&job.dataset, &job.recipe), (&new.dataset, &new.recipe));
     assert_eq!(
         (job.gate, job.status(), job.counters),
         (JobGate::Open, CrawlJobStatus::Pending, Default::default())
@@ -80,11 +92,140 @@ async fn a_job_that_makes_no_sense_is_refused(s: &TestStore) {
         NewCrawlJob { max_images: Some(0), ..small("images") },
         NewCrawlJob { executor: Some(Executor::Ream), ..small("no list") },
         NewCrawlJob { image_list: Some("list".to_owned()), ..small("rows unknown") },
+        NewCrawlJob { dataset: Some(String::new()), ..small("dataset") },
+        NewCrawlJob { dataset: Some("two\nlines".to_owned()), ..small("dataset") },
+        NewCrawlJob { dataset: Some("ä".repeat(4097)), ..small("dataset") },
+        NewCrawlJob { recipe: Some(json!(["no object"])), ..small("recipe") },
+        NewCrawlJob { recipe: Some(json!({"long": "x".repeat(16_384)})), ..small("recipe") },
     ] {
         let told = format!("{bad:?}");
         assert_eq!(refusal(s.repository.create_job(bad, &tester()).await), "validation", "{told}");
     }
     assert_eq!(s.jobs(JobFilter::default()).await, []);
+}
+
+async fn a_recipe_comes_back_exactly_as_it_was_given(s: &TestStore) {
+    let text = r#"{"z": 1, "a": [0.1, 1.0, 1e300, 2.2250738585072014e-308, -0.0, 18446744073709551615, null, true],
+        "ä\u0000": {"": "\ud83d\ude00 \" \\ \u0001"}, "deep": [[[[{}]]]]}"#;
+    let recipe: Value = serde_json::from_str(text).unwrap();
+    let job = s.job(NewCrawlJob { recipe: Some(recipe.clone()), ..small("recipe") }).await;
+    for found in [job.clone(), s.get(job.id).await] {
+        assert_eq!(found.recipe.unwrap().to_string(), recipe.to_string());
+    }
+}
+
+fn with_dataset(dataset: &str) -> NewCrawlJob {
+    NewCrawlJob { dataset: Some(dataset.to_owned()), ..small("dataset") }
+}
+
+async fn two_jobs_never_share_a_dataset(s: &TestStore) {
+    let long = "ä".repeat(4096);
+    let first = s.job(with_dataset(&long)).await;
+    assert_eq!(first.dataset.as_deref(), Some(long.as_str()));
+    let refused = s.repository.create_job(with_dataset(&long), &tester()).await.unwrap_err();
+    let Error::Validation { errors } = refused else { panic!("{refused}") };
+    assert_eq!((errors.len(), errors[0].field.as_str()), (1, "dataset"));
+    assert_eq!(s.jobs(JobFilter::default()).await, [first.id]);
+    s.job(with_dataset(&"ä".repeat(4095))).await;
+    s.job(small("none")).await;
+    s.job(small("none as well")).await;
+    s.act(first.id, JobEvent::Cancel { reason: None }).await.unwrap();
+    assert_eq!(refusal(s.repository.create_job(with_dataset(&long), &tester()).await), "validation");
+    s.repository.delete_job(first.id, &tester()).await.unwrap();
+    let next = s.job(with_dataset(&long)).await;
+    while s.repository.purge_step().await.unwrap() {}
+    assert_eq!(s.get(next.id).await.dataset, Some(long));
+}
+
+async fn of_two_who_ask_at_once_for_a_dataset_one_gets_it(s: &TestStore) {
+    let other = s.hooks.another_handle().await;
+    for n in 0..8 {
+        let new = with_dataset(&format!("out/{n}"));
+        let actor = tester();
+        let (here, there) =
+            tokio::join!(s.repository.create_job(new.clone(), &actor), other.create_job(new, &actor));
+        let (created, refused) = if here.is_ok() { (here, there) } else { (there, here) };
+        created.unwrap();
+        assert_eq!(refusal(refused), "validation");
+    }
+    assert_eq!(s.jobs(JobFilter::default()).await.len(), 8);
+}
+
+async fn a_dataset_makes_a_job_one_of_reams(s: &TestStore) {
+    for (n, executor) in [None, Some(Executor::Ream), Some(Executor::External)].into_iter().enumerate() {
+        let job = s.job(NewCrawlJob { executor, ..with_dataset(&format!("out/{n}")) }).await;
+        assert_eq!(s.get(job.id).await.executor, executor.unwrap_or(Executor::Ream));
+    }
+}
+
+fn list(images: u64) -> JobEvent {
+    JobEvent::TakeImageList { image_list: "out/_ream/list".to_owned(), images }
+}
+
+async fn a_list_that_was_taken_in_fixes_the_images(s: &TestStore) {
+    let chosen = |executor| NewCrawlJob { executor: Some(executor), ..small("chosen") };
+    for (new, executor) in [
+        (with_dataset("out/a"), Executor::Ream),
+        (NewCrawlJob { executor: Some(Executor::External), ..with_dataset("out/b") }, Executor::External),
+        (small("no dataset"), Executor::Ream),
+        (chosen(Executor::Celery), Executor::Celery),
+        (NewCrawlJob { max_images: Some(7), ..small("a guess") }, Executor::Ream),
+    ] {
+        let job = s.job(new).await;
+        s.pass_s(1).await;
+        let taken = s.act(job.id, list(12)).await.unwrap();
+        assert!(taken.updated_at > job.updated_at);
+        let wanted = CrawlJob {
+            image_list: Some("out/_ream/list".to_owned()),
+            max_images: Some(12),
+            executor,
+            updated_at: taken.updated_at,
+            ..job
+        };
+        assert_eq!(taken, wanted);
+        assert_eq!(s.get(taken.id).await, wanted);
+        assert_eq!(s.log(taken.id).await.last().unwrap().action.as_str(), "list_taken");
+        assert_eq!(refusal(s.create(taken.id, 13, None).await), "already_chunked");
+        s.create(taken.id, 12, None).await.unwrap();
+        let request = ClaimRequest { executor: Some(executor), ..ClaimRequest::new(task("worker"), 10) };
+        let claimed = s.repository.claim(request).await.unwrap();
+        assert_eq!(claimed.iter().filter(|claimed| claimed.chunk.job_id == taken.id).count(), 3);
+    }
+}
+
+async fn a_list_is_taken_once(s: &TestStore) {
+    let job = s.job(with_dataset("out")).await;
+    for bad in [list(0), JobEvent::TakeImageList { image_list: String::new(), images: 5 }] {
+        assert_eq!(refusal(s.act(job.id, bad).await), "validation");
+    }
+    let taken = s.act(job.id, list(12)).await.unwrap();
+    let rows = s.log(job.id).await.len();
+    s.pass_s(1).await;
+    assert_eq!(s.act(job.id, list(12)).await.unwrap(), taken);
+    assert_eq!(refusal(s.act(job.id, list(13)).await), "already_chunked");
+    let other = JobEvent::TakeImageList { image_list: "other".to_owned(), images: 12 };
+    assert_eq!(refusal(s.act(job.id, other).await), "already_chunked");
+    assert_eq!((s.get(job.id).await, s.log(job.id).await.len()), (taken, rows));
+    s.create(job.id, 12, None).await.unwrap();
+    let started = s.get(job.id).await;
+    assert_eq!(s.act(job.id, list(12)).await.unwrap(), started, "the same again, after the start as well");
+}
+
+async fn a_list_comes_before_the_chunks(s: &TestStore) {
+    let (job_id, _) = s.chunked("chunked", 12).await;
+    assert_eq!(refusal(s.act(job_id, list(12)).await), "already_chunked");
+    assert_eq!(s.get(job_id).await.image_list, None);
+    let begun = s.job(NewCrawlJob { chunk_size: 1, max_images: Some(70_000), ..small("begun") }).await.id;
+    assert!(!s.repository.create_chunks_step(begun, 70_000, None, &tester()).await.unwrap().done);
+    assert_eq!(refusal(s.act(begun, list(70_000)).await), "already_chunked");
+    assert_eq!(s.get(begun).await.image_list, None);
+}
+
+async fn a_cancelled_job_takes_no_list(s: &TestStore) {
+    let job = s.job(with_dataset("out")).await;
+    s.act(job.id, JobEvent::Cancel { reason: None }).await.unwrap();
+    assert_eq!(refusal(s.act(job.id, list(12)).await), "job_not_running");
+    assert_eq!(s.get(job.id).await.image_list, None);
 }
 
 async fn an_update_changes_what_it_names_and_nothing_else(s: &TestStore) {

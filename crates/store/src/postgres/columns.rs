@@ -99,7 +99,7 @@ macro_rules! stored_job_columns {
     () => {
         concat!(
             "j.id, j.name, j.gate, j.priority, j.max_images, j.chunk_size, j.executor, j.image_list, \
-             j.total_chunks, j.active_chunks, j.completed_chunks, j.failed_chunks, j.awaiting_retry_chunks, \
+             j.dataset, j.recipe, j.total_chunks, j.active_chunks, j.completed_chunks, j.failed_chunks, j.awaiting_retry_chunks, \
              j.completed_images, j.window_started_at_ms, j.window_images, j.previous_ms, j.previous_images, ",
             policy_columns!("j."),
             ", j.created_at, j.updated_at, j.started_at, j.ended_at, j.deadline_at"

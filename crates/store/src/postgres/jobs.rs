@@ -8,22 +8,24 @@ use super::statement::Sql;
 use super::transaction::Transaction;
 use super::tries::Done;
 use super::writes::Writes;
+use crate::creation::{check_images_kept, dataset_taken, recipe_text};
 use crate::page::{Page, PageRequest};
 use crate::repository::{Actor, JobFilter};
-use ream_core::error::ConflictCode;
 use ream_core::job::MAX_TASK_IDS;
 use ream_core::job_event::{JobEvent, NewCrawlJob, job_transition};
 use ream_core::{Action, CrawlJob, Error, JobChunk, JobGate, JobId, Priority, TaskId, Timestamp};
 use tokio_postgres::types::Type;
 
+/// No row where another job has the dataset: who has just taken it is waited for.
 pub(super) static CREATE: Sql = Sql::new(
     "create a job",
     concat!(
-        "INSERT INTO crawl_job_rows AS j (name, priority, max_images, chunk_size, executor, image_list, \
+        "INSERT INTO crawl_job_rows AS j (name, priority, max_images, chunk_size, executor, image_list, dataset, recipe, \
          heartbeat_interval_s, lease_duration_s, chunk_timeout_s, job_deadline_s, max_retries, backoff_initial_s, \
          backoff_max_s, redispatch_after_s, robots, created_at, updated_at) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now, now FROM ream_now() AS now \
-         RETURNING ",
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, now, now \
+         FROM ream_now() AS now \
+         ON CONFLICT (md5(dataset)) WHERE dataset IS NOT NULL AND deleted_at IS NULL DO NOTHING RETURNING ",
         stored_job_columns!(),
         ", ",
         no_delta!(),
@@ -34,6 +36,8 @@ pub(super) static CREATE: Sql = Sql::new(
         Type::INT4,
         Type::INT8,
         Type::INT8,
+        Type::TEXT,
+        Type::TEXT,
         Type::TEXT,
         Type::TEXT,
         Type::INT8,
@@ -121,7 +125,7 @@ pub(super) static WRITE: Sql = Sql::new(
      window_images = $15, previous_ms = $16, previous_images = $17, heartbeat_interval_s = $18, \
      lease_duration_s = $19, chunk_timeout_s = $20, job_deadline_s = $21, max_retries = $22, \
      backoff_initial_s = $23, backoff_max_s = $24, redispatch_after_s = $25, robots = $26, updated_at = $27, \
-     started_at = $28, ended_at = $29, deadline_at = $30 WHERE id = $1",
+     started_at = $28, ended_at = $29, deadline_at = $30, executor = $31, image_list = $32 WHERE id = $1",
     &[
         Type::INT8,
         Type::TEXT,
@@ -153,6 +157,8 @@ pub(super) static WRITE: Sql = Sql::new(
         Type::TIMESTAMPTZ,
         Type::TIMESTAMPTZ,
         Type::TIMESTAMPTZ,
+        Type::TEXT,
+        Type::TEXT,
     ],
 );
 
@@ -258,6 +264,8 @@ impl LockedJob {
                 &maybe(job.started_at),
                 &maybe(job.ended_at),
                 &maybe(job.deadline_at),
+                &job.executor.as_str(),
+                &job.image_list,
             ])
             .await;
         written.map(|_| ())
@@ -305,6 +313,8 @@ pub(super) async fn create(tx: &Transaction, new: &NewCrawlJob, actor: &Actor) -
             &chunk_size,
             &new.executor().as_str(),
             &new.image_list,
+            &new.dataset,
+            &recipe_text(new)?,
             &i64::from(p.heartbeat_interval_s),
             &i64::from(p.lease_duration_s),
             &i64::from(p.chunk_timeout_s),
@@ -316,7 +326,7 @@ pub(super) async fn create(tx: &Transaction, new: &NewCrawlJob, actor: &Actor) -
             &p.robots.as_str(),
         ])
         .await?;
-    let mut columns = Columns::of(rows.first().ok_or_else(|| corrupt("no new job"))?);
+    let mut columns = Columns::of(rows.first().ok_or_else(|| dataset_taken(new))?);
     let job = columns.job()?;
     tx.note_xid(columns.get()?);
     log(tx, job.created_at, actor, job.id, Action::JobCreated, Some(&format!("{:?}", new.name))).await?;
@@ -368,11 +378,7 @@ pub(super) async fn apply(
     let mut locked = lock(tx, job_id).await?;
     let before = locked.job.clone();
     let done = job_transition(locked.job.clone(), event.clone(), locked.now)?;
-    if done.job.max_images != before.max_images && locked.begun.images.is_some() {
-        // The steps that create chunks go by the number that was asked for first: another one would be lost at the end.
-        let message = format!("the chunks of job {job_id} are being created, its images are fixed");
-        return Err(Error::conflict(ConflictCode::AlreadyChunked, message).into());
-    }
+    check_images_kept(&before, &done.job, locked.begun.images.is_some())?;
     locked.job = done.job;
     locked.write(tx).await?;
     if let Some((action, message)) = &done.log {

@@ -98,6 +98,11 @@ impl<'r> Columns<'r> {
         Ok(self.get::<Option<Json<T>>>()?.map(|json| json.0))
     }
 
+    /// From a column that holds JSON as text.
+    fn json_text<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        self.get::<Option<&str>>()?.map(serde_json::from_str).transpose().map_err(corrupt)
+    }
+
     pub(super) fn word<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
         let text: &str = self.get()?;
         parse(text).ok_or_else(|| corrupt(format!("{text:?}")))
@@ -206,6 +211,8 @@ impl<'r> Columns<'r> {
             chunk_size: self.unsigned()?,
             executor: self.word(|text| text.parse().ok())?,
             image_list: self.get()?,
+            dataset: self.get()?,
+            recipe: self.json_text()?,
             counters: self.counters()?,
             throughput: Throughput {
                 window_started_at_ms: self.get()?,

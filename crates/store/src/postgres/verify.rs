@@ -144,3 +144,24 @@ pub(super) async fn schema(connection: &Connection) -> Tried<Vec<String>> {
     let rows = connection.ready(&SCHEMA).await?.rows(&[]).await?;
     Ok(super::rows::collect(&rows, Columns::get)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::WANTED;
+    use crate::postgres::{PostgresOptions, PostgresStore};
+    use ream_test_servers::Postgres;
+    use std::path::Path;
+
+    #[tokio::test]
+    async fn schema_txt_says_what_a_fresh_database_has() {
+        let database =
+            tokio::task::spawn_blocking(|| Postgres::shared().fresh_database().unwrap()).await.unwrap();
+        let store = PostgresStore::open(&PostgresOptions::new(database.url())).await.unwrap();
+        let found: String = store.schema().await.unwrap().iter().map(|line| format!("{line}\n")).collect();
+        if found != WANTED {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/postgres/schema.txt");
+            std::fs::write(&file, found).unwrap();
+            panic!("{} differed and was written anew: look at it, and run the test again", file.display());
+        }
+    }
+}

@@ -5,9 +5,9 @@ use super::error::Doing;
 use super::moves::{load_job, log_job};
 use super::rows::{self, JOB_COLUMNS, signed};
 use super::threads::WriteContext;
+use crate::creation::{check_images_kept, dataset_taken, recipe_text};
 use crate::page::{Page, PageRequest};
 use crate::repository::{Actor, JobFilter};
-use ream_core::error::ConflictCode;
 use ream_core::job::{CrawlJobStatus, MAX_TASK_IDS};
 use ream_core::job_event::{JobEvent, NewCrawlJob, job_transition};
 use ream_core::{Action, CrawlJob, Error, JobId, Result, TaskId, Timestamp};
@@ -16,8 +16,9 @@ use rusqlite::{Connection, named_params, params};
 pub(super) fn create(cx: &WriteContext<'_>, new: &NewCrawlJob, actor: &Actor) -> Result<CrawlJob> {
     new.validate()?;
     let now = clock::now(cx.conn)?;
-    let sql = "INSERT INTO crawl_jobs (name, priority, max_images, chunk_size, executor, image_list, \
-        created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+    check_dataset_free(cx.conn, new)?;
+    let sql = "INSERT INTO crawl_jobs (name, priority, max_images, chunk_size, executor, image_list, dataset, recipe, \
+        created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)";
     let mut statement = cx.conn.prepare_cached(sql).doing("create a job")?;
     statement
         .execute(params![
@@ -27,6 +28,8 @@ pub(super) fn create(cx: &WriteContext<'_>, new: &NewCrawlJob, actor: &Actor) ->
             signed(new.chunk_size)?,
             new.executor().as_str(),
             new.image_list,
+            new.dataset,
+            recipe_text(new)?,
             now.unix_ms()
         ])
         .doing("create a job")?;
@@ -36,6 +39,14 @@ pub(super) fn create(cx: &WriteContext<'_>, new: &NewCrawlJob, actor: &Actor) ->
     write(cx.conn, &job)?;
     log_job(cx.conn, now, actor, job_id, Action::JobCreated, Some(&format!("{:?}", new.name)))?;
     Ok(job)
+}
+
+/// Nobody else writes meanwhile; the unique index says the same.
+fn check_dataset_free(conn: &Connection, new: &NewCrawlJob) -> Result<()> {
+    let sql = "SELECT count(*) FROM crawl_jobs WHERE dataset = ?1 AND deleted_at IS NULL";
+    let mut statement = conn.prepare_cached(sql).doing("look for a dataset")?;
+    let others: i64 = statement.query_row([&new.dataset], |row| row.get(0)).doing("look for a dataset")?;
+    if others > 0 { Err(dataset_taken(new)) } else { Ok(()) }
 }
 
 pub(super) fn get(conn: &Connection, job_id: JobId) -> Result<CrawlJob> {
@@ -85,17 +96,17 @@ pub(super) fn apply(
     event.validate()?;
     let job = load_job(cx.conn, job_id)?.ok_or_else(|| Error::no_job(job_id))?;
     let now = clock::now(cx.conn)?;
-    let (priority, max_images, deadline_s) = (job.priority, job.max_images, job.policy.job_deadline_s);
+    let before = job.clone();
     let done = job_transition(job, event, now)?;
-    if done.job.max_images != max_images {
-        check_creation_not_begun(cx.conn, job_id)?;
-    }
+    check_images_kept(&before, &done.job, is_creation_begun(cx.conn, job_id)?)?;
     if let Some((action, message)) = &done.log {
         write(cx.conn, &done.job)?;
-        if done.job.policy.job_deadline_s != deadline_s && done.job.counters.total_chunks > 0 {
+        if done.job.policy.job_deadline_s != before.policy.job_deadline_s
+            && done.job.counters.total_chunks > 0
+        {
             move_deadline(cx.conn, &done.job)?;
         }
-        if done.job.priority != priority {
+        if done.job.priority != before.priority {
             let sql = "UPDATE crawl_jobs SET priority_from_image = 0 WHERE id = ?1";
             let mut statement = cx.conn.prepare_cached(sql).doing("set a priority")?;
             statement.execute([job_id.get()]).doing("set a priority")?;
@@ -106,15 +117,10 @@ pub(super) fn apply(
     get(cx.conn, job_id)
 }
 
-/// The steps that create chunks go by the number that was asked for first: another one would be lost at the end.
-fn check_creation_not_begun(conn: &Connection, job_id: JobId) -> Result<()> {
+fn is_creation_begun(conn: &Connection, job_id: JobId) -> Result<bool> {
     let sql = "SELECT chunked_images IS NOT NULL FROM crawl_jobs WHERE id = ?1";
     let mut statement = conn.prepare_cached(sql).doing("write a job")?;
-    if statement.query_row([job_id.get()], |row| row.get(0)).doing("write a job")? {
-        let message = format!("the chunks of job {job_id} are being created, its images are fixed");
-        return Err(Error::conflict(ConflictCode::AlreadyChunked, message));
-    }
-    Ok(())
+    statement.query_row([job_id.get()], |row| row.get(0)).doing("write a job")
 }
 
 /// A deadline counts from the creation of the chunks, also when it is set later.
@@ -129,7 +135,7 @@ fn move_deadline(conn: &Connection, job: &CrawlJob) -> Result<()> {
 /// Everything of a job that an operator may change, with the status that follows from it.
 pub(super) fn write(conn: &Connection, job: &CrawlJob) -> Result<()> {
     let sql = "UPDATE crawl_jobs SET name = :name, status = :status, gate = :gate, priority = :priority, \
-        max_images = :max_images, heartbeat_interval_s = :heartbeat_interval_s, \
+        max_images = :max_images, executor = :executor, image_list = :image_list, heartbeat_interval_s = :heartbeat_interval_s, \
         lease_duration_s = :lease_duration_s, chunk_timeout_s = :chunk_timeout_s, \
         job_deadline_s = :job_deadline_s, max_retries = :max_retries, backoff_initial_s = :backoff_initial_s, \
         backoff_max_s = :backoff_max_s, redispatch_after_s = :redispatch_after_s, robots = :robots, updated_at = :updated_at, \
@@ -142,6 +148,8 @@ pub(super) fn write(conn: &Connection, job: &CrawlJob) -> Result<()> {
         ":gate": job.gate.as_str(),
         ":priority": job.priority.get(),
         ":max_images": job.max_images.map(signed).transpose()?,
+        ":executor": job.executor.as_str(),
+        ":image_list": job.image_list,
         ":heartbeat_interval_s": job.policy.heartbeat_interval_s,
         ":lease_duration_s": job.policy.lease_duration_s,
         ":chunk_timeout_s": job.policy.chunk_timeout_s,

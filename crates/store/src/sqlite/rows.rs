@@ -22,7 +22,7 @@ pub(super) const CHUNK_COLUMNS: &str = "id, job_id, chunk_index, status, priorit
 
 /// The columns that [`job`] reads, in its order.
 pub(super) const JOB_COLUMNS: &str = "id, name, gate, priority, max_images, chunk_size, executor, image_list, \
-    total_chunks, active_chunks, completed_chunks, failed_chunks, awaiting_retry_chunks, completed_images, \
+    dataset, recipe, total_chunks, active_chunks, completed_chunks, failed_chunks, awaiting_retry_chunks, completed_images, \
     window_started_at_ms, window_images, previous_ms, previous_images, \
     heartbeat_interval_s, lease_duration_s, chunk_timeout_s, job_deadline_s, max_retries, backoff_initial_s, \
     backoff_max_s, redispatch_after_s, robots, created_at, updated_at, started_at, ended_at, deadline_at";
@@ -162,6 +162,8 @@ pub(super) fn job(row: &Row<'_>) -> Result<CrawlJob> {
         chunk_size: c.unsigned()?,
         executor: c.word(|text| text.parse().ok())?,
         image_list: c.get()?,
+        dataset: c.get()?,
+        recipe: c.json()?,
         counters: Counters {
             total_chunks: c.get()?,
             active_chunks: c.get()?,

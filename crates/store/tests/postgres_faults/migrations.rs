@@ -96,7 +96,7 @@ async fn an_empty_database_is_left_empty_where_nothing_may_be_created() {
     let refusal = refusal_of_open(&db, false).await;
     assert!(refusal.contains("`ream migrate`"), "{refusal}");
     assert_eq!(contents(db.client()).await, Vec::<String>::new());
-    assert_eq!(PostgresStore::pending_migrations(&db.options()).await.unwrap().len(), 2);
+    assert_eq!(PostgresStore::pending_migrations(&db.options()).await.unwrap().len(), 3);
     assert_eq!(contents(db.client()).await, Vec::<String>::new());
 }
 
@@ -122,13 +122,18 @@ async fn a_newer_schema_is_refused_and_left_alone() {
 async fn an_older_schema_is_refused_until_it_is_migrated() {
     let db = TestDatabase::new().await;
     drop(db.open().await);
-    let last = "DELETE FROM refinery_schema_history WHERE version = (SELECT max(version) FROM refinery_schema_history)";
-    db.execute(last).await;
+    // Takes the last change back.
+    db.execute(
+        "DROP TABLE idempotency_keys, api_tokens; DROP VIEW crawl_jobs; \
+         ALTER TABLE crawl_job_rows DROP COLUMN dataset, DROP COLUMN recipe; \
+         DELETE FROM refinery_schema_history WHERE version = (SELECT max(version) FROM refinery_schema_history)",
+    )
+    .await;
     for create in [true, false] {
         let refusal = refusal_of_open(&db, create).await;
         assert!(refusal.contains("older") && refusal.contains("`ream migrate`"), "{refusal}");
     }
-    assert_eq!(number(db.client(), "SELECT count(*) FROM refinery_schema_history").await, 1);
+    assert_eq!(number(db.client(), "SELECT count(*) FROM refinery_schema_history").await, 2);
     let changes = PostgresStore::migrate(&db.options()).await.unwrap();
     assert_eq!(changes.len(), 1, "{changes:?}");
     check_schema(&db).await;
