@@ -13,6 +13,7 @@ use ream_core::{
 };
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Who acts, for the activity log. 1 to 255 characters, none of them a control character.
@@ -66,6 +67,11 @@ pub struct ClaimRequest {
     pub executor: Option<Executor>,
     /// At most so many, 1 to [`Self::MAX_LIMIT`].
     pub limit: u32,
+    /// Who claims, for the activity log; `None`: the worker.
+    pub actor: Option<Actor>,
+    /// How long to wait for a chunk where there is none. A repository does not wait: the service above it does, and a
+    /// client passes it on.
+    pub wait: Duration,
 }
 
 impl ClaimRequest {
@@ -74,7 +80,12 @@ impl ClaimRequest {
 
     /// Up to `limit` chunks of any job.
     pub const fn new(worker: TaskId, limit: u32) -> Self {
-        Self { worker, job_id: None, executor: None, limit }
+        Self { worker, job_id: None, executor: None, limit, actor: None, wait: Duration::ZERO }
+    }
+
+    /// Who is logged as claiming.
+    pub fn actor(&self) -> Actor {
+        self.actor.clone().unwrap_or_else(|| Actor::from(&self.worker))
     }
 
     /// Only chunks of this job.

@@ -1,16 +1,17 @@
 //! The audit trail: one row per change of a status, with who, what, from, to and why.
 
 use super::TestStore;
-use super::kit::{complete, fail, heartbeat, refusal, small, start, task, tester};
+use super::kit::{complete, fail, heartbeat, ids, refusal, small, start, task, tester};
 use crate::page::PageRequest;
-use crate::repository::{ActivityFilter, Actor};
+use crate::repository::{ActivityFilter, Actor, ClaimRequest};
 use ream_core::event::Event;
 use ream_core::job_event::{JobChanges, JobEvent};
-use ream_core::{Action, Activity, Attempt, JobChunkStatus, JobId};
+use ream_core::{Action, Activity, Attempt, ChunkId, JobChunkStatus, JobId};
 
 facts!($ activity:
     every_transition_has_one_row_with_all_its_fields,
     a_claim_is_logged_as_the_workers,
+    a_claim_is_logged_as_of_whom_it_names,
     refused_and_repeated_calls_and_heartbeats_leave_no_row,
     acts_on_a_job_have_one_row_each,
     filters_find_exactly_their_rows_newest_first,
@@ -94,6 +95,30 @@ async fn a_claim_is_logged_as_the_workers(s: &TestStore) {
         ("worker-7", Action::Claimed, Some(task("worker-7")))
     );
     assert_eq!((row.attempt, row.chunk_id), (Some(held.attempt), Some(held.id)));
+}
+
+async fn a_claim_is_logged_as_of_whom_it_names(s: &TestStore) {
+    let (job_id, _) = s.chunked("claimed", 40).await;
+    let claim = |worker: &str, actor: Option<&str>| {
+        let actor = actor.map(|name| Actor::new(name).unwrap());
+        s.repository.claim(ClaimRequest { actor, ..ClaimRequest::new(task(worker), 2) })
+    };
+    let (a, b, c) = tokio::join!(
+        claim("worker-1", Some("crawlers")),
+        claim("worker-2", Some("others")),
+        claim("worker-3", None)
+    );
+    for (claimed, worker, actor) in
+        [(a, "worker-1", "crawlers"), (b, "worker-2", "others"), (c, "worker-3", "worker-3")]
+    {
+        let mut of_actor = ids(claimed.unwrap().iter().map(|claimed| &claimed.chunk));
+        assert_eq!(of_actor.len(), 2);
+        for row in s.log(job_id).await.iter().filter(|row| row.actor == actor) {
+            assert_eq!((row.action, &row.task_id), (Action::Claimed, &Some(task(worker))));
+            of_actor.retain(|id| Some(*id) != row.chunk_id.map(ChunkId::get));
+        }
+        assert!(of_actor.is_empty(), "{actor}");
+    }
 }
 
 async fn refused_and_repeated_calls_and_heartbeats_leave_no_row(s: &TestStore) {

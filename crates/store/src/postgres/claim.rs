@@ -56,7 +56,7 @@ pub(super) async fn claim(
     let mut order = order.into_iter();
     let mut answers = Vec::with_capacity(requests.len());
     for request in requests {
-        moves.actor = Actor::from(&request.worker);
+        moves.actor = request.actor();
         let chunks = order.by_ref().take(request.limit as usize);
         answers.push(chunks.map(|id| start(&mut moves, id, request)).collect::<Result<_>>()?);
     }

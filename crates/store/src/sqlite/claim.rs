@@ -4,7 +4,7 @@ use super::error::Doing;
 use super::moves::Moves;
 use super::rows::{self, CHUNK_COLUMNS};
 use super::threads::WriteContext;
-use crate::repository::{Actor, ClaimRequest, ClaimedChunk};
+use crate::repository::{ClaimRequest, ClaimedChunk};
 use ream_core::event::Event;
 use ream_core::job::Executor;
 use ream_core::{Error, JobChunk, JobGate, JobId, Result, Timestamp};
@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 pub(super) const MAX_OVERDUE_DISPATCHES: u32 = 1000;
 
 pub(super) fn claim(cx: &mut WriteContext<'_>, request: &ClaimRequest) -> Result<Vec<ClaimedChunk>> {
-    let mut moves = Moves::begin(cx, &Actor::from(&request.worker))?;
+    let mut moves = Moves::begin(cx, &request.actor())?;
     clear_overdue_dispatches(moves.conn, moves.now)?;
     let mut claimed = Vec::new();
     match request.job_id {
