@@ -24,6 +24,7 @@ pub mod priority;
 pub mod range;
 pub mod retry;
 pub mod split;
+pub mod text;
 pub mod throughput;
 pub mod timestamp;
 pub mod transition;

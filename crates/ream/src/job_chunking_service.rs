@@ -2,6 +2,8 @@
 
 use crate::calls::{ChunkRef, Completion, Heartbeat, HeartbeatAnswer};
 use crate::chunk_list::ChunkList;
+use crate::claim_line::ClaimLines;
+use crate::explanation::{Explained, explain};
 use crate::progress::{JobChunkProgress, JobChunkStatistics, is_complete};
 use ream_core::error::Validation;
 use ream_core::event::Event;
@@ -9,8 +11,13 @@ use ream_core::plan::MAX_CHUNKS_PER_JOB;
 use ream_core::{
     Attempt, ChunkId, CrawlJob, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, TaskId,
 };
-use ream_store::{Actor, ClaimRequest, ClaimedChunk, JobChunkRepository, MovedChunk, NewChunk};
+use ream_store::{
+    ActivityFilter, Actor, ClaimRequest, ClaimedChunk, JobChunkRepository, MovedChunk, NewChunk, PageRequest,
+};
 use std::sync::Arc;
+
+/// Rows of the activity log that come with an explanation.
+const EXPLAINED_ACTIVITY_ROWS: i64 = 5;
 
 /// The most items of one call that takes several.
 pub const MAX_CALL_ITEMS: usize = 1000;
@@ -23,19 +30,20 @@ pub const MAX_CALL_ITEMS: usize = 1000;
 pub struct JobChunkingService {
     repository: Arc<dyn JobChunkRepository>,
     actor: Actor,
+    lines: Arc<ClaimLines>,
 }
 
 impl JobChunkingService {
     /// A service on this database. What it is asked to do is logged as done by `operator`; see
     /// [`Self::acting_as`].
     pub fn new(repository: Arc<dyn JobChunkRepository>) -> Self {
-        Self { repository, actor: Actor::operator() }
+        Self { repository, actor: Actor::operator(), lines: Arc::default() }
     }
 
     /// The same service on behalf of somebody else, for the activity log.
     #[must_use]
     pub fn acting_as(&self, actor: Actor) -> Self {
-        Self { repository: self.repository.clone(), actor }
+        Self { repository: self.repository.clone(), actor, lines: self.lines.clone() }
     }
 
     /// The database behind this service.
@@ -85,6 +93,21 @@ impl JobChunkingService {
     /// Not found.
     pub async fn get_chunk_by_id(&self, chunk_id: ChunkId) -> Result<JobChunk> {
         self.repository.get_chunk(chunk_id).await
+    }
+
+    /// Why a chunk stands where it stands, and what was done to it last.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn explain_chunk(&self, chunk_id: ChunkId) -> Result<Explained> {
+        let chunk = self.repository.get_chunk(chunk_id).await?;
+        let (job, now) = self.repository.glance_at_job(chunk.job_id).await?;
+        let next = self.repository.next_pending_chunk(job.id).await?;
+        let filter = ActivityFilter { chunk_id: Some(chunk_id), ..ActivityFilter::default() };
+        let page = PageRequest::new(EXPLAINED_ACTIVITY_ROWS, None)?;
+        let activity = self.repository.list_activity(filter, page).await?.items;
+        let explanation = explain(&chunk, &job, next.map(|chunk| chunk.id), now);
+        Ok(Explained { explanation, chunk, activity })
     }
 
     /// pending → processing for a named chunk. The lease lasts the job's chunk timeout; the first heartbeat makes it
@@ -256,12 +279,14 @@ impl JobChunkingService {
         self.repository.get_job(job_id).await
     }
 
-    /// Takes the next due chunks under a lease. Empty when there is nothing to do.
+    /// Takes the next due chunks under a lease. Where there is none it waits for one as long as the request says, in a line
+    /// with others that want the same; empty when there is nothing to do.
     ///
     /// # Errors
     /// Validation: `limit` outside 1 to 1,000. Not found: no job of the id asked for.
     pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
-        self.repository.claim(request).await
+        request.validate()?;
+        self.lines.claim(&*self.repository, request).await
     }
 
     /// Extends a lease, may report progress, and tells whether to go on.

@@ -28,9 +28,11 @@
 
 mod calls;
 mod chunk_list;
+mod claim_line;
 mod crawl_job_service;
 mod database;
 pub mod duties;
+mod explanation;
 mod job_chunking_service;
 mod progress;
 
@@ -39,6 +41,7 @@ pub use chunk_list::ChunkList;
 pub use crawl_job_service::CrawlJobService;
 pub use database::{DatabaseUrl, open};
 pub use duties::Duties;
+pub use explanation::{Explained, Explanation, Reason};
 pub use job_chunking_service::{JobChunkingService, MAX_CALL_ITEMS};
 pub use progress::{JobChunkProgress, JobChunkStatistics};
 
@@ -46,6 +49,7 @@ pub use ream_core::error::{ConflictCode, DatabaseFault, FieldError, Validation};
 pub use ream_core::job_event::{JobChanges, NewCrawlJob};
 pub use ream_core::outcome::ChunkProgress;
 pub use ream_core::policy::{PolicyFields, RobotsPolicy};
+pub use ream_core::text;
 pub use ream_core::{
     Action, Activity, Advice, Attempt, CHUNK_SIZE, ChunkId, ChunkPlan, ChunkState, CrawlJob, CrawlJobStatus,
     Error, ErrorClass, Executor, ImageRange, JobChunk, JobChunkStatus, JobGate, JobId, Lease, Outcome,

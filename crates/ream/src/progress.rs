@@ -5,6 +5,7 @@ use ream_core::{CrawlJob, CrawlJobStatus, JobId, Timestamp};
 
 /// A job's chunks by status.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobChunkStatistics {
     /// The job.
     pub job_id: JobId,
@@ -42,6 +43,7 @@ impl From<&CrawlJob> for JobChunkStatistics {
 
 /// How far a job has come and how fast it goes.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobChunkProgress {
     /// The job.
     pub job_id: JobId,
@@ -71,7 +73,8 @@ pub struct JobChunkProgress {
 }
 
 impl JobChunkProgress {
-    pub(crate) fn new(job: &CrawlJob, now: Timestamp) -> Self {
+    /// Of a job as it was read at `now`, by the database's clock.
+    pub fn new(job: &CrawlJob, now: Timestamp) -> Self {
         let c = &job.counters;
         let is_complete = is_complete(c);
         let images_per_second = job.throughput.images_per_second(now);

@@ -1,7 +1,6 @@
 //! `ream chunks`.
 
 mod explain;
-mod explanation;
 mod list;
 mod moves;
 mod show;

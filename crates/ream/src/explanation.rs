@@ -1,24 +1,41 @@
 //! Why a chunk stands where it stands: a pure function of what was read.
 
-use crate::output::text::{count, duration, printable, time};
-use ream::{ChunkId, ChunkState, CrawlJob, Executor, JobChunk, JobGate, Lease, Timestamp};
+use ream_core::last_move::LastMove;
+use ream_core::text::{count, duration, printable, time};
+use ream_core::{Activity, ChunkId, ChunkState, CrawlJob, Executor, JobChunk, JobGate, Lease, Timestamp};
 use serde::Serialize;
 
 /// Why a chunk is not running, or who runs it.
-#[derive(Debug, Serialize)]
-pub(super) struct Explanation {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Explanation {
     /// For programs.
-    pub(super) reason: Reason,
+    pub reason: Reason,
     /// For people.
-    pub(super) message: String,
+    pub message: String,
     /// What to do next, where anything is to be done.
-    pub(super) advice: Option<String>,
+    pub advice: Option<String>,
+}
+
+/// A chunk with the reason why it stands where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Explained {
+    /// Why.
+    #[serde(flatten)]
+    pub explanation: Explanation,
+    /// The chunk.
+    #[cfg_attr(feature = "openapi", schema(value_type = ream_core::chunk_document::ChunkDocument))]
+    pub chunk: JobChunk,
+    /// What was done to it last, newest first.
+    pub activity: Vec<Activity>,
 }
 
 /// Each case that calls for something else to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Reason {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Reason {
     /// Completed.
     Completed,
     /// Held under a lease that is not over.
@@ -47,7 +64,7 @@ pub(super) enum Reason {
 const MAINTENANCE: &str = "a Ream process that does the maintenance of this database must be running";
 
 /// Explains `chunk` of `job` as of `now`; `next` is the chunk that the job's next claim takes.
-pub(super) fn explain(
+pub(crate) fn explain(
     chunk: &JobChunk,
     job: &CrawlJob,
     next: Option<ChunkId>,
@@ -143,7 +160,7 @@ fn failed(chunk: &JobChunk, job: &CrawlJob) -> Explanation {
     let (retries, allowed) = (chunk.policy_retries, job.policy.max_retries);
     let why = if job.gate == JobGate::Cancelled {
         format!("job {} is cancelled", job.id)
-    } else if chunk.last_move.as_str() == "failed_by_operator" {
+    } else if chunk.last_move == LastMove::FailedByOperator {
         "it was reported as failed without an attempt, so whoever did that decides on a retry".to_owned()
     } else if retries >= allowed {
         format!("{retries} of {allowed} retries are used up")
