@@ -5,7 +5,8 @@ use crate::error::{ConflictCode, Error, Result, Validation};
 use crate::id::check_text;
 use crate::job::{CrawlJob, Executor, JobGate, MAX_DATASET_CHARS, MAX_NAME_CHARS, MAX_RECIPE_BYTES};
 use crate::plan::{CHUNK_SIZE, ChunkPlan, check_chunk_size};
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyFields};
+use crate::policy_patch::PolicyPatch;
 use crate::priority::Priority;
 use crate::timestamp::Timestamp;
 use serde_json::Value;
@@ -137,7 +138,7 @@ pub struct JobChanges {
     /// Another place among the jobs; its chunks follow.
     pub priority: Option<Priority>,
     /// Holds from the next start, heartbeat or failure on.
-    pub policy: Option<Policy>,
+    pub policy: Option<PolicyPatch>,
 }
 
 /// What is asked of a job.
@@ -178,6 +179,10 @@ impl JobEvent {
                 if let Some(max_images) = changes.max_images {
                     // The chunk size is the job's to know.
                     v.take(ChunkPlan::new(max_images, 1));
+                }
+                if let Some(patch) = &changes.policy {
+                    // How they fit together is told by the job that they are of.
+                    v.take(patch.clone().apply(PolicyFields::default()).check_ranges());
                 }
             }
             Self::TakeImageList { image_list, images } => {
@@ -321,11 +326,12 @@ fn update(job: &mut CrawlJob, changes: JobChanges) -> Result<Vec<String>> {
         told.push(format!("priority {} to {priority}", job.priority));
         job.priority = priority;
     }
-    if let Some(policy) = changes.policy
-        && job.policy != policy
-    {
-        told.push("policy".to_owned());
-        job.policy = policy;
+    if let Some(patch) = changes.policy {
+        let policy = Policy::new(patch.apply(*job.policy))?;
+        if job.policy != policy {
+            told.push("policy".to_owned());
+            job.policy = policy;
+        }
     }
     Ok(told)
 }

@@ -94,11 +94,12 @@ impl Default for PolicyFields {
 #[serde(try_from = "PolicyFields", into = "PolicyFields")]
 pub struct Policy(PolicyFields);
 
-impl Policy {
+impl PolicyFields {
     /// # Errors
-    /// Validation: a number outside the range its field documents, a heartbeat not shorter than the lease.
-    pub fn new(fields: PolicyFields) -> Result<Self> {
+    /// Validation: a number outside the range its field documents.
+    pub fn check_ranges(&self) -> Result<()> {
         const DAY_S: u32 = 86_400;
+        let fields = self;
         let mut v = Validation::default();
         let mut within = |field: &str, value: u32, least: u32, most: u32| {
             v.check(
@@ -118,6 +119,16 @@ impl Policy {
         within("backoff_initial_s", fields.backoff_initial_s, 0, DAY_S);
         within("backoff_max_s", fields.backoff_max_s, 0, DAY_S);
         within("redispatch_after_s", fields.redispatch_after_s, 1, 30 * DAY_S);
+        v.finish()
+    }
+}
+
+impl Policy {
+    /// # Errors
+    /// Validation: a number outside the range its field documents, a heartbeat not shorter than the lease.
+    pub fn new(fields: PolicyFields) -> Result<Self> {
+        let mut v = Validation::default();
+        v.take(fields.check_ranges());
         v.check(
             fields.heartbeat_interval_s < fields.lease_duration_s,
             "policy.heartbeat_interval_s",

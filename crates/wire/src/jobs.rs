@@ -1,8 +1,9 @@
 //! What is asked of jobs.
 
+use ream_core::PolicyPatch;
 use ream_core::Timestamp;
 use ream_core::job_document::JobDocument;
-use ream_core::policy::{PolicyFields, RobotsPolicy};
+use ream_core::policy::PolicyFields;
 use serde::{Deserialize, Serialize};
 
 /// `create_crawl_job`. What is left out has its default.
@@ -71,67 +72,6 @@ pub struct JobPatch {
     /// What to change of the policy; the rest stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyPatch>,
-}
-
-macro_rules! policy_patch {
-    ($($field:ident: $type:ty,)+) => {
-        /// Changes of a policy.
-        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        pub struct PolicyPatch {
-            $(
-                /// As in the policy.
-                #[serde(default, skip_serializing_if = "Option::is_none")]
-                pub $field: Option<$type>,
-            )+
-            /// As in the policy; null takes the deadline away.
-            #[serde(default, skip_serializing_if = "Option::is_none", with = "told")]
-            #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>))]
-            pub job_deadline_s: Option<Option<u32>>,
-        }
-
-        impl PolicyPatch {
-            /// The policy with these changes.
-            #[must_use]
-            pub fn apply(self, mut policy: PolicyFields) -> PolicyFields {
-                $(policy.$field = self.$field.unwrap_or(policy.$field);)+
-                policy.job_deadline_s = self.job_deadline_s.unwrap_or(policy.job_deadline_s);
-                policy
-            }
-        }
-
-        impl From<PolicyFields> for PolicyPatch {
-            /// Everything.
-            fn from(policy: PolicyFields) -> Self {
-                Self { $($field: Some(policy.$field),)+ job_deadline_s: Some(policy.job_deadline_s) }
-            }
-        }
-    };
-}
-
-policy_patch! {
-    heartbeat_interval_s: u32,
-    lease_duration_s: u32,
-    chunk_timeout_s: u32,
-    max_retries: u32,
-    backoff_initial_s: u32,
-    backoff_max_s: u32,
-    redispatch_after_s: u32,
-    robots: RobotsPolicy,
-}
-
-/// A field that may be null, or not be there at all, which is something else.
-mod told {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(value: &Option<Option<u32>>, to: S) -> Result<S::Ok, S::Error> {
-        value.flatten().serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<u32>>, D::Error> {
-        Option::deserialize(from).map(Some)
-    }
 }
 
 /// `create_chunks_for_job`, or with `chunks` `bulk_create`.
@@ -231,4 +171,15 @@ pub struct ListTaken {
     pub rejected: u64,
     /// Of the list as it came.
     pub sha256: String,
+}
+
+/// `cancel`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Cancel {
+    /// Why, for the activity log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1000))]
+    pub reason: Option<String>,
 }

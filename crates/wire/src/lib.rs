@@ -9,6 +9,7 @@ pub mod claims;
 pub mod jobs;
 pub mod page;
 pub mod problem;
+pub mod tokens;
 
 pub use page::Page;
 pub use problem::Problem;

@@ -81,7 +81,7 @@ impl World {
                     name: None,
                     max_images: *images,
                     priority: priority.map(|priority| Priority::new(priority).unwrap()),
-                    policy: rules.map(Rules::policy),
+                    policy: rules.map(|rules| rules.policy().into()),
                 };
                 Answer::job(jobs.update(JobId::new(*job), changes).await)
             }

@@ -25,7 +25,7 @@ fn within(seconds: u32) -> NewCrawlJob {
 }
 
 fn changed(job_deadline_s: Option<u32>) -> JobChanges {
-    JobChanges { policy: Some(Policy::new(fields(job_deadline_s)).unwrap()), ..JobChanges::default() }
+    JobChanges { policy: Some(Policy::new(fields(job_deadline_s)).unwrap().into()), ..JobChanges::default() }
 }
 
 async fn a_job_past_its_deadline_is_cancelled_with_the_reason(s: &TestStore) {

@@ -8,7 +8,7 @@ use ream_core::event::Event;
 use ream_core::job::Executor;
 use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
 use ream_core::policy::{PolicyFields, RobotsPolicy};
-use ream_core::{ChunkId, CrawlJob, CrawlJobStatus, Error, JobGate, JobId, Policy};
+use ream_core::{ChunkId, CrawlJob, CrawlJobStatus, Error, JobGate, JobId, Policy, PolicyPatch};
 use serde_json::{Value, json};
 
 facts!($ jobs:
@@ -235,7 +235,11 @@ async fn an_update_changes_what_it_names_and_nothing_else(s: &TestStore) {
         JobChanges { name: Some("after".to_owned()), ..JobChanges::default() },
         JobChanges { max_images: Some(20), ..JobChanges::default() },
         JobChanges { priority: Some(priority(1)), ..JobChanges::default() },
-        JobChanges { policy: Some(policy()), ..JobChanges::default() },
+        JobChanges { policy: Some(policy().into()), ..JobChanges::default() },
+        JobChanges {
+            policy: Some(PolicyPatch { max_retries: Some(7), ..PolicyPatch::default() }),
+            ..JobChanges::default()
+        },
     ];
     for change in changes {
         s.pass_s(2).await;
@@ -245,7 +249,9 @@ async fn an_update_changes_what_it_names_and_nothing_else(s: &TestStore) {
         job.name = change.name.unwrap_or(job.name);
         job.max_images = change.max_images.or(job.max_images);
         job.priority = change.priority.unwrap_or(job.priority);
-        job.policy = change.policy.unwrap_or(job.policy);
+        if let Some(patch) = change.policy {
+            job.policy = Policy::new(patch.apply(*job.policy)).unwrap();
+        }
         assert_eq!(after, job);
         assert_eq!(s.get(job.id).await, job);
     }
@@ -280,7 +286,7 @@ async fn the_number_of_images_is_fixed_while_chunks_are_being_created(s: &TestSt
 async fn a_new_policy_holds_from_the_next_start_on(s: &TestStore) {
     let (job_id, _) = s.chunked("policy", 10).await;
     let first = s.claim_one("worker").await;
-    s.update(job_id, JobChanges { policy: Some(policy()), ..JobChanges::default() }).await.unwrap();
+    s.update(job_id, JobChanges { policy: Some(policy().into()), ..JobChanges::default() }).await.unwrap();
     let second = s.claim_one("worker").await;
     let length = |chunk: &ream_core::JobChunk| chunk.lease().unwrap().expires_at.ms_since(chunk.updated_at);
     assert_eq!((length(&first), length(&second)), (15_000, 16_000));
