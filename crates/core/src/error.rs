@@ -53,6 +53,8 @@ pub enum ConflictCode {
     AlreadyChunked,
     /// The job is paused, cancelled or being deleted.
     JobNotRunning,
+    /// The idempotency key was used for another call.
+    KeyReused,
 }
 
 impl ConflictCode {
@@ -63,6 +65,7 @@ impl ConflictCode {
             Self::LeaseLost => "lease_lost",
             Self::AlreadyChunked => "already_chunked",
             Self::JobNotRunning => "job_not_running",
+            Self::KeyReused => "key_reused",
         }
     }
 }

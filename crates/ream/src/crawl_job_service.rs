@@ -5,7 +5,9 @@ use crate::job_chunking_service::JobChunkingService;
 use ream_core::event::Event;
 use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
 use ream_core::{Activity, CrawlJob, Error, JobChunkStatus, JobId, Result};
-use ream_store::{ActivityFilter, Actor, JobChunkRepository, JobFilter, JobVerdict, Page, PageRequest};
+use ream_store::{
+    ActivityFilter, Actor, Answered, JobChunkRepository, JobFilter, JobVerdict, Once, Page, PageRequest,
+};
 use std::sync::Arc;
 
 /// Creates, starts, pauses, cancels and deletes crawl jobs. Cheap to clone; all clones share one database.
@@ -33,10 +35,24 @@ impl CrawlJobService {
     /// A new job, without chunks.
     ///
     /// # Errors
-    /// Validation: as [`NewCrawlJob::validate`].
+    /// Validation: as [`NewCrawlJob::validate`], and a dataset that another job has.
     pub async fn create_crawl_job(&self, new: NewCrawlJob) -> Result<CrawlJob> {
         new.validate()?;
         self.repository.create_job(new, &self.actor).await
+    }
+
+    /// The same, asked once: see [`JobChunkRepository::create_job_once`].
+    ///
+    /// # Errors
+    /// As [`Self::create_crawl_job`]. Not found: the job of the first time has been deleted. Conflict: the key was used for
+    /// another call.
+    pub async fn create_crawl_job_once(
+        &self,
+        new: NewCrawlJob,
+        once: Option<&Once>,
+    ) -> Result<Answered<CrawlJob>> {
+        new.validate()?;
+        self.repository.create_job_once(new, &self.actor, once).await
     }
 
     /// One job, with its counters and the task ids at work.

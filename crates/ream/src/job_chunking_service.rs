@@ -12,7 +12,8 @@ use ream_core::{
     Attempt, ChunkId, CrawlJob, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, TaskId,
 };
 use ream_store::{
-    ActivityFilter, Actor, ClaimRequest, ClaimedChunk, JobChunkRepository, MovedChunk, NewChunk, PageRequest,
+    ActivityFilter, Actor, Answered, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, MovedChunk, NewChunk, Once,
+    PageRequest,
 };
 use std::sync::Arc;
 
@@ -83,8 +84,22 @@ impl JobChunkingService {
     /// Validation: no chunks, an index twice, or no exact cover of the images from 0. Not found. Conflict: the job has
     /// chunks or another number of images; it is cancelled.
     pub async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>) -> Result<ChunkList> {
-        let done = self.repository.bulk_create(job_id, chunks, &self.actor).await?;
-        Ok(ChunkList::new(self.repository.clone(), job_id, None, done.total_chunks))
+        Ok(self.bulk_create_once(job_id, chunks, None).await?.answer)
+    }
+
+    /// The same, asked once: see [`JobChunkRepository::bulk_create_once`].
+    ///
+    /// # Errors
+    /// As [`Self::bulk_create`]. Conflict: the key was used for another call.
+    pub async fn bulk_create_once(
+        &self,
+        job_id: JobId,
+        chunks: Vec<NewChunk>,
+        once: Option<&Once>,
+    ) -> Result<Answered<ChunkList>> {
+        let done = self.repository.bulk_create_once(job_id, chunks, &self.actor, once).await?;
+        let list = |done: Creation| ChunkList::new(self.repository.clone(), job_id, None, done.total_chunks);
+        Ok(done.map(list))
     }
 
     /// One chunk.
@@ -283,7 +298,8 @@ impl JobChunkingService {
     /// with others that want the same; empty when there is nothing to do.
     ///
     /// # Errors
-    /// Validation: `limit` outside 1 to 1,000. Not found: no job of the id asked for.
+    /// Validation: `limit` outside 1 to 1,000. Not found: no job of the id asked for. Conflict: the request's key was used
+    /// for another call.
     pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
         request.validate()?;
         self.lines.claim(&*self.repository, request).await
@@ -338,6 +354,19 @@ impl JobChunkingService {
     /// completed.
     pub async fn split_chunk(&self, chunk_id: ChunkId, parts: u64) -> Result<Vec<JobChunk>> {
         self.repository.split_chunk(chunk_id, parts, &self.actor).await
+    }
+
+    /// The same, asked once: see [`JobChunkRepository::split_chunk_once`].
+    ///
+    /// # Errors
+    /// As [`Self::split_chunk`]. Conflict: the key was used for another call.
+    pub async fn split_chunk_once(
+        &self,
+        chunk_id: ChunkId,
+        parts: u64,
+        once: Option<&Once>,
+    ) -> Result<Answered<Vec<JobChunk>>> {
+        self.repository.split_chunk_once(chunk_id, parts, &self.actor, once).await
     }
 
     /// Gives one chunk another place in its job's queue. A job's priority is changed with

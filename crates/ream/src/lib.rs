@@ -46,7 +46,7 @@ pub use job_chunking_service::{JobChunkingService, MAX_CALL_ITEMS};
 pub use progress::{JobChunkProgress, JobChunkStatistics};
 
 pub use ream_core::error::{ConflictCode, DatabaseFault, FieldError, Validation};
-pub use ream_core::job_event::{JobChanges, NewCrawlJob};
+pub use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
 pub use ream_core::outcome::ChunkProgress;
 pub use ream_core::policy::{PolicyFields, RobotsPolicy};
 pub use ream_core::text;
@@ -56,9 +56,9 @@ pub use ream_core::{
     Policy, Priority, Result, TaskId, Timestamp, cover, plan,
 };
 pub use ream_store::{
-    ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Cursor, JobChunkRepository, JobFilter, JobVerdict,
-    NewChunk, Page, PageRequest, PostgresOptions, PostgresStore, SchemaChange, SqliteOptions, SqliteStore,
-    WakeUps,
+    ActivityFilter, Actor, Answered, ClaimRequest, ClaimedChunk, Cursor, JobChunkRepository, JobFilter,
+    JobVerdict, NewChunk, Once, Page, PageRequest, PostgresOptions, PostgresStore, SchemaChange,
+    SqliteOptions, SqliteStore, WakeUps,
 };
 
 /// The README's example compiles.

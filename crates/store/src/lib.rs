@@ -3,6 +3,7 @@
 //! A backend is a folder beside `sqlite/`; it is done when it passes `conformance/` unchanged.
 
 mod creation;
+pub mod once;
 pub mod page;
 pub mod postgres;
 pub mod repository;
@@ -13,6 +14,7 @@ mod verdict;
 #[cfg(feature = "test-util")]
 pub mod conformance;
 
+pub use once::{Answered, Once};
 pub use page::{Cursor, Page, PageRequest};
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use repository::{

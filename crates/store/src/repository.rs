@@ -1,5 +1,6 @@
 //! The contract of durable state: one domain operation each, with the states it moves between and its errors.
 
+use crate::once::{Answered, Once};
 use crate::page::{Page, PageRequest};
 use async_trait::async_trait;
 use ream_core::cover::CoverFault;
@@ -9,7 +10,7 @@ use ream_core::job::{Counters, Executor};
 use ream_core::job_event::{JobEvent, NewCrawlJob};
 use ream_core::{
     Action, Activity, ChunkId, CrawlJob, CrawlJobStatus, Error, ImageRange, JobChunk, JobChunkStatus,
-    JobGate, JobId, Priority, Result, TaskId, Timestamp,
+    JobGate, JobId, Policy, Priority, Result, TaskId, Timestamp,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -69,6 +70,10 @@ pub struct ClaimRequest {
     pub limit: u32,
     /// Who claims, for the activity log; `None`: the worker.
     pub actor: Option<Actor>,
+    /// Asked again with the same key, a claim answers the chunks that it gave the first time and that are still held in that
+    /// attempt, with leases that begin anew, and no others. A claim that gives nothing leaves its key free. The key is kept
+    /// as long as the longest lease lasts without a heartbeat, and for a minute at least.
+    pub once: Option<Once>,
     /// How long to wait for a chunk where there is none. A repository does not wait: the service above it does, and a
     /// client passes it on.
     pub wait: Duration,
@@ -80,7 +85,7 @@ impl ClaimRequest {
 
     /// Up to `limit` chunks of any job.
     pub const fn new(worker: TaskId, limit: u32) -> Self {
-        Self { worker, job_id: None, executor: None, limit, actor: None, wait: Duration::ZERO }
+        Self { worker, job_id: None, executor: None, limit, actor: None, once: None, wait: Duration::ZERO }
     }
 
     /// Who is logged as claiming.
@@ -119,6 +124,25 @@ pub struct ClaimedChunk {
     pub chunk_timeout_ms: i64,
 }
 
+impl ClaimedChunk {
+    /// A chunk that was just started.
+    pub(crate) fn started(chunk: JobChunk, policy: &Policy) -> Self {
+        Self {
+            chunk,
+            lease_duration_ms: i64::from(policy.lease_duration_s) * 1000,
+            heartbeat_interval_ms: i64::from(policy.heartbeat_interval_s) * 1000,
+            chunk_timeout_ms: i64::from(policy.chunk_timeout_s) * 1000,
+        }
+    }
+
+    /// A chunk that was started earlier and whose lease has just been extended.
+    pub(crate) fn held(chunk: JobChunk, policy: &Policy, now: Timestamp) -> Self {
+        let left = chunk.lease().map(|lease| lease.timeout_at.ms_since(now));
+        let started = Self::started(chunk, policy);
+        Self { chunk_timeout_ms: left.unwrap_or(started.chunk_timeout_ms), ..started }
+    }
+}
+
 /// A chunk after an event, with what its holder should know of the job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MovedChunk {
@@ -139,6 +163,14 @@ pub struct Creation {
     pub done: bool,
     /// Whether this call did it; false when they were there before.
     pub created: bool,
+}
+
+impl Creation {
+    /// Of a job whose chunks were created by an earlier call.
+    pub(crate) const fn of(job: &CrawlJob) -> Self {
+        let total_chunks = job.counters.total_chunks.unsigned_abs();
+        Self { total_chunks, stored_chunks: total_chunks, done: true, created: false }
+    }
 }
 
 /// One chunk for [`JobChunkRepository::bulk_create`].
@@ -211,8 +243,23 @@ pub trait JobChunkRepository: Send + Sync {
     /// Stores a new job without chunks.
     ///
     /// # Errors
-    /// Validation: as [`NewCrawlJob::validate`].
-    async fn create_job(&self, new: NewCrawlJob, actor: &Actor) -> Result<CrawlJob>;
+    /// Validation: as [`NewCrawlJob::validate`], and a dataset that another job has.
+    async fn create_job(&self, new: NewCrawlJob, actor: &Actor) -> Result<CrawlJob> {
+        Ok(self.create_job_once(new, actor, None).await?.answer)
+    }
+
+    /// The same, and with `once` at most one job however often it is asked: asked again within a day, by the database's
+    /// clock, the job of the first time as it stands now. Of two who ask at once with the same key one creates it. What was
+    /// refused leaves its key free.
+    ///
+    /// # Errors
+    /// As [`Self::create_job`]. Not found: the job has been deleted since. Conflict: the key was used for another call.
+    async fn create_job_once(
+        &self,
+        new: NewCrawlJob,
+        actor: &Actor,
+        once: Option<&Once>,
+    ) -> Result<Answered<CrawlJob>>;
 
     /// One job with its counters and the task ids at work: two indexed reads however many chunks it has.
     ///
@@ -264,7 +311,21 @@ pub trait JobChunkRepository: Send + Sync {
     /// # Errors
     /// Not found. Validation: no chunks, an index twice, or no exact cover of the images from 0. Conflict: the job
     /// has chunks, or a number of images that the chunks do not have; job cancelled.
-    async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>, actor: &Actor) -> Result<Creation>;
+    async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>, actor: &Actor) -> Result<Creation> {
+        Ok(self.bulk_create_once(job_id, chunks, actor, None).await?.answer)
+    }
+
+    /// The same, asked once as in [`Self::create_job_once`]; asked again, the number of chunks that the job has now.
+    ///
+    /// # Errors
+    /// As [`Self::bulk_create`]. Conflict: the key was used for another call.
+    async fn bulk_create_once(
+        &self,
+        job_id: JobId,
+        chunks: Vec<NewChunk>,
+        actor: &Actor,
+        once: Option<&Once>,
+    ) -> Result<Answered<Creation>>;
 
     /// One chunk.
     ///
@@ -294,7 +355,7 @@ pub trait JobChunkRepository: Send + Sync {
     /// priority, then index. Empty when there is nothing to do. Concurrent claims never get the same chunk.
     ///
     /// # Errors
-    /// Validation: `limit` out of range. Not found: no job of the id asked for.
+    /// Validation: `limit` out of range. Not found: no job of the id asked for. Conflict: the key was used for another call.
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>>;
 
     /// Applies one event to each chunk, as [`ream_core::transition::transition`] says: each is judged alone, and the
@@ -309,7 +370,21 @@ pub trait JobChunkRepository: Send + Sync {
     ///
     /// # Errors
     /// Not found; validation and conflict of [`ream_core::split::split_ranges`].
-    async fn split_chunk(&self, chunk_id: ChunkId, parts: u64, actor: &Actor) -> Result<Vec<JobChunk>>;
+    async fn split_chunk(&self, chunk_id: ChunkId, parts: u64, actor: &Actor) -> Result<Vec<JobChunk>> {
+        Ok(self.split_chunk_once(chunk_id, parts, actor, None).await?.answer)
+    }
+
+    /// The same, asked once as in [`Self::create_job_once`]; asked again, those chunks as they stand now.
+    ///
+    /// # Errors
+    /// As [`Self::split_chunk`]. Conflict: the key was used for another call.
+    async fn split_chunk_once(
+        &self,
+        chunk_id: ChunkId,
+        parts: u64,
+        actor: &Actor,
+        once: Option<&Once>,
+    ) -> Result<Answered<Vec<JobChunk>>>;
 
     /// processing → failed for chunks whose lease or timeout is over, at most `limit`; those that may be retried at
     /// once go on to pending in the same transaction. Answers how many expired.
@@ -332,8 +407,8 @@ pub trait JobChunkRepository: Send + Sync {
     /// Removes some more chunks of deleted jobs, at last the job. Answers whether there may be more to do.
     async fn purge_step(&self) -> Result<bool>;
 
-    /// What this backend itself needs from time to time, such as room in the activity log. May be asked as often as one
-    /// likes. Answers how much was done.
+    /// What this backend itself needs from time to time, such as room in the activity log, and one step of removing
+    /// idempotency keys that have expired. May be asked as often as one likes. Answers how much was done.
     async fn upkeep(&self) -> Result<u64>;
 
     /// Completed chunks of a job whose staged output still waits for its final names, in the order of their images.

@@ -55,6 +55,7 @@ macro_rules! exercise {
         $crate::job_status!($fresh);
         $crate::jobs!($fresh);
         $crate::large_numbers!($fresh);
+        $crate::once!($fresh);
         $crate::paging!($fresh);
         $crate::publishing!($fresh);
         $crate::queries!($fresh);
@@ -78,6 +79,7 @@ pub mod idempotency;
 pub mod job_status;
 pub mod jobs;
 pub mod large_numbers;
+pub mod once;
 pub mod paging;
 pub mod publishing;
 pub mod queries;

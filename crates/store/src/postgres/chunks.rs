@@ -10,6 +10,7 @@ use super::transaction::Transaction;
 use super::tries::Done;
 use crate::page::{Page, PageRequest};
 use crate::repository::{Actor, MovedChunk};
+use futures::future::try_join_all;
 use ream_core::event::Event;
 use ream_core::split::{check_parts, split as split_chunk};
 use ream_core::{ChunkId, Error, JobChunk, JobChunkStatus, JobGate, JobId, Result};
@@ -217,6 +218,17 @@ fn step_all(moves: &mut Moves, call: &Call) -> Result<Vec<Result<MovedChunk>>> {
     Ok(answers)
 }
 
+/// Chunks by their ids, in that order, within a transaction.
+pub(super) async fn get_all(tx: &Transaction, ids: &[i64]) -> Tried<Vec<JobChunk>> {
+    let get = tx.ready(&GET).await?;
+    let one = async |id: &i64| {
+        let rows = get.rows(&[id]).await?;
+        Ok(Columns::of(rows.first().ok_or_else(|| Error::no_chunk(*id))?).chunk()?)
+    };
+    try_join_all(ids.iter().map(one)).await
+}
+
+/// In a transaction that has begun.
 pub(super) async fn split(
     tx: &Transaction,
     chunk_id: ChunkId,
@@ -224,7 +236,7 @@ pub(super) async fn split(
     actor: &Actor,
 ) -> Tried<Done<Vec<JobChunk>>> {
     check_parts(parts)?;
-    let mut moves = Moves::begin(tx, &[chunk_id], Lock::Wait, actor).await?;
+    let mut moves = Moves::read(tx, &[chunk_id], Lock::Wait, actor).await?;
     let done = split_chunk(moves.chunk(chunk_id)?.clone(), parts, moves.now)?;
     let job_id = done.chunk.job_id.get();
     let now = super::rows::Time(moves.now);

@@ -1,11 +1,13 @@
 //! Taking the next chunks: first a job, then chunks within it.
 
 use super::error::Tried;
-use super::moves::{JobFacts, Moves};
+use super::moves::{JobFacts, Lock, Moves};
+use super::once;
 use super::rows::Columns;
 use super::statement::Sql;
 use super::transaction::Transaction;
 use super::tries::Done;
+use crate::once::{Kept, Once, Operation, claim_life_s};
 use crate::repository::{Actor, ClaimRequest, ClaimedChunk};
 use ream_core::event::Event;
 use ream_core::job::Executor;
@@ -50,7 +52,57 @@ pub(super) async fn claim(
     wanted: Wanted,
     requests: &[ClaimRequest],
 ) -> Tried<Done<Vec<Vec<ClaimedChunk>>>> {
-    let Some((mut moves, order)) = read_head(tx, wanted, requests).await? else {
+    claim_after(tx.begin(), tx, wanted, requests).await
+}
+
+/// Carries out a claim that is asked once.
+pub(super) async fn claim_once(
+    tx: &Transaction,
+    wanted: Wanted,
+    request: &ClaimRequest,
+    once: &Once,
+) -> Tried<Done<Vec<ClaimedChunk>>> {
+    if let Some(kept) = once::begin(tx, once, Operation::Claim).await? {
+        return hold_again(tx, request, &kept).await;
+    }
+    let has_begun = std::future::ready(Ok(()));
+    let done = claim_after(has_begun, tx, wanted, std::slice::from_ref(request)).await?;
+    let done = done.map(|answers| answers.into_iter().flatten().collect::<Vec<ClaimedChunk>>());
+    let claimed = &done.answer;
+    if !claimed.is_empty() {
+        let ids: Vec<i64> = claimed.iter().map(|claimed| claimed.chunk.id.get()).collect();
+        let attempts: Vec<i64> = claimed.iter().map(|claimed| claimed.chunk.attempt.get()).collect();
+        once::keep(tx, once, Operation::Claim, (&ids, &attempts), claim_life_s(claimed)).await?;
+    }
+    Ok(done)
+}
+
+/// The chunks of an earlier claim that are still held, their leases extended as by a heartbeat.
+async fn hold_again(tx: &Transaction, request: &ClaimRequest, kept: &Kept) -> Tried<Done<Vec<ClaimedChunk>>> {
+    let ids: Vec<ChunkId> = kept.claimed().map(|(chunk_id, _)| chunk_id).collect();
+    let mut moves = Moves::read(tx, &ids, Lock::Wait, &request.actor()).await?;
+    let mut held = Vec::new();
+    for (chunk_id, attempt) in kept.claimed() {
+        match moves.step(chunk_id, Event::Heartbeat { attempt, progress: None }) {
+            Ok(chunk) => {
+                let policy = moves.policy_of(&chunk)?;
+                held.push(ClaimedChunk::held(chunk, &policy, moves.now));
+            }
+            Err(error @ Error::Database { .. }) => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(Done { answer: held, writes: moves.into_writes() })
+}
+
+/// Sends what comes `first` together with the look for chunks.
+async fn claim_after(
+    first: impl Future<Output = Tried<()>>,
+    tx: &Transaction,
+    wanted: Wanted,
+    requests: &[ClaimRequest],
+) -> Tried<Done<Vec<Vec<ClaimedChunk>>>> {
+    let Some((mut moves, order)) = read_head(first, tx, wanted, requests).await? else {
         return Ok(Done::answer(requests.iter().map(|_| Vec::new()).collect()));
     };
     let mut order = order.into_iter();
@@ -65,6 +117,7 @@ pub(super) async fn claim(
 
 /// The head of the queue in its order, as many chunks as the requests want together. `None` where there are none.
 async fn read_head(
+    first: impl Future<Output = Tried<()>>,
     tx: &Transaction,
     wanted: Wanted,
     requests: &[ClaimRequest],
@@ -82,7 +135,7 @@ async fn read_head(
         }
     };
     let (begun, found, rows) =
-        futures::join!(tx.begin(), look_for_job(), async { head.rows(&[&job_id, &executor, &limit]).await });
+        futures::join!(first, look_for_job(), async { head.rows(&[&job_id, &executor, &limit]).await });
     begun?;
     found?;
     let mut now = Timestamp::from_unix_ms(0);
@@ -109,11 +162,6 @@ async fn read_head(
 
 fn start(moves: &mut Moves, chunk_id: ChunkId, request: &ClaimRequest) -> Result<ClaimedChunk> {
     let chunk = moves.step(chunk_id, Event::Claim { task_id: request.worker.clone() })?;
-    let policy = moves.jobs.get(&chunk.job_id).ok_or_else(|| Error::no_job(chunk.job_id))?.policy;
-    Ok(ClaimedChunk {
-        chunk,
-        lease_duration_ms: i64::from(policy.lease_duration_s) * 1000,
-        heartbeat_interval_ms: i64::from(policy.heartbeat_interval_s) * 1000,
-        chunk_timeout_ms: i64::from(policy.chunk_timeout_s) * 1000,
-    })
+    let policy = moves.policy_of(&chunk)?;
+    Ok(ClaimedChunk::started(chunk, &policy))
 }

@@ -76,13 +76,7 @@ pub(super) async fn create_step(
     let total_chunks = plan.total_chunks();
     if locked.job.counters.total_chunks > 0 {
         locked.write(tx).await?;
-        let stored_chunks = locked.job.counters.total_chunks.unsigned_abs();
-        return Ok(Done::answer(Creation {
-            total_chunks: stored_chunks,
-            stored_chunks,
-            done: true,
-            created: false,
-        }));
+        return Ok(Done::answer(Creation::of(&locked.job)));
     }
     check_not_cancelled(&locked.job)?;
     if begun.images.is_none() {
@@ -144,6 +138,7 @@ async fn show(
     jobs::log(tx, now, actor, job.id, Action::ChunksCreated, Some(&told)).await
 }
 
+/// In a transaction that has begun.
 pub(super) async fn bulk_create(
     tx: &Transaction,
     job_id: JobId,
@@ -151,7 +146,6 @@ pub(super) async fn bulk_create(
     actor: &Actor,
 ) -> Tried<Done<Creation>> {
     let (chunks, max_images) = crate::creation::in_order(chunks)?;
-    tx.begin().await?;
     let mut locked = lock(tx, job_id).await?;
     check_bulk(&locked.job, &locked.creation_begun(), max_images)?;
     begin(tx, &mut locked, max_images).await?;

@@ -4,7 +4,7 @@ use super::chunks::QUEUE_BEGINS_AT;
 use super::connect::Connection;
 use super::error::{Tried, corrupt};
 use super::rows::{Columns, Time, collect, maybe, signed};
-use super::statement::Sql;
+use super::statement::{Ready, Sql};
 use super::transaction::Transaction;
 use super::tries::Done;
 use super::writes::Writes;
@@ -298,13 +298,12 @@ pub(super) async fn log(
     log.run(&[&Time(now), &actor.as_str(), &action.as_str(), &job_id.get(), &message]).await.map(|_| ())
 }
 
+/// In a transaction that has begun.
 pub(super) async fn create(tx: &Transaction, new: &NewCrawlJob, actor: &Actor) -> Tried<Done<CrawlJob>> {
-    new.validate()?;
     let insert = tx.ready(&CREATE).await?;
     let p = &new.policy;
     let (priority, max_images) = (small_priority(new.priority), new.max_images.map(signed).transpose()?);
     let chunk_size = signed(new.chunk_size)?;
-    tx.begin().await?;
     let rows = insert
         .rows(&[
             &new.name,
@@ -334,7 +333,15 @@ pub(super) async fn create(tx: &Transaction, new: &NewCrawlJob, actor: &Actor) -
 }
 
 pub(super) async fn get(connection: &Connection, job_id: JobId) -> Tried<CrawlJob> {
-    let (get, task_ids) = (connection.ready(&GET).await?, connection.ready(&TASK_IDS).await?);
+    read(connection.ready(&GET).await?, connection.ready(&TASK_IDS).await?, job_id).await
+}
+
+/// The same within a transaction.
+pub(super) async fn get_in(tx: &Transaction, job_id: JobId) -> Tried<CrawlJob> {
+    read(tx.ready(&GET).await?, tx.ready(&TASK_IDS).await?, job_id).await
+}
+
+async fn read(get: Ready<'_>, task_ids: Ready<'_>, job_id: JobId) -> Tried<CrawlJob> {
     let (id, most) = (job_id.get(), MAX_TASK_IDS as i64);
     let (jobs, task_ids) =
         futures::join!(async { get.rows(&[&id]).await }, async { task_ids.rows(&[&id, &most]).await });

@@ -24,6 +24,7 @@ mod jobs;
 mod marks;
 mod migrate;
 mod moves;
+mod once;
 mod options;
 #[cfg(test)]
 mod plans;
@@ -38,6 +39,7 @@ mod writes;
 
 pub use options::PostgresOptions;
 
+use crate::once::{Answered, Kept, Once, Operation, SWEEP_ROWS};
 use crate::page::{Page, PageRequest};
 use crate::repository::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter, JobVerdict,
@@ -87,6 +89,7 @@ pub struct PostgresStore {
     next_upkeep: Mutex<Instant>,
     expiry_mark: DueMark,
     retry_mark: DueMark,
+    keys_mark: DueMark,
     settled_mark: SettledMark,
     _listener: Listener,
 }
@@ -125,6 +128,7 @@ impl PostgresStore {
             next_upkeep: Mutex::new(Instant::now()),
             expiry_mark: DueMark::default(),
             retry_mark: DueMark::default(),
+            keys_mark: DueMark::default(),
             settled_mark: SettledMark::default(),
             _listener: listener,
         })
@@ -184,8 +188,18 @@ impl Drop for PostgresStore {
 
 #[async_trait]
 impl JobChunkRepository for PostgresStore {
-    async fn create_job(&self, new: NewCrawlJob, actor: &Actor) -> Result<CrawlJob> {
-        transact!(self.database, Begin::Write, |tx| jobs::create(&tx, &new, actor))
+    async fn create_job_once(
+        &self,
+        new: NewCrawlJob,
+        actor: &Actor,
+        once: Option<&Once>,
+    ) -> Result<Answered<CrawlJob>> {
+        new.validate()?;
+        let ids = |job: &CrawlJob| vec![job.id.get()];
+        transact!(self.database, Begin::Write, |tx| {
+            let again = |kept: Kept| jobs::get_in(&tx, kept.job_id());
+            once::once(&tx, once, Operation::CreateJob, jobs::create(&tx, &new, actor), ids, again)
+        })
     }
 
     async fn get_job(&self, job_id: JobId) -> Result<CrawlJob> {
@@ -223,8 +237,19 @@ impl JobChunkRepository for PostgresStore {
         ))
     }
 
-    async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>, actor: &Actor) -> Result<Creation> {
-        transact!(self.database, Begin::Write, |tx| creation::bulk_create(&tx, job_id, &chunks, actor))
+    async fn bulk_create_once(
+        &self,
+        job_id: JobId,
+        chunks: Vec<NewChunk>,
+        actor: &Actor,
+        once: Option<&Once>,
+    ) -> Result<Answered<Creation>> {
+        let ids = |_: &Creation| vec![job_id.get()];
+        transact!(self.database, Begin::Write, |tx| {
+            let create = creation::bulk_create(&tx, job_id, &chunks, actor);
+            let again = async |kept: Kept| Ok(Creation::of(&jobs::get_in(&tx, kept.job_id()).await?));
+            once::once(&tx, once, Operation::BulkCreate, create, ids, again)
+        })
     }
 
     async fn get_chunk(&self, chunk_id: ChunkId) -> Result<JobChunk> {
@@ -247,11 +272,16 @@ impl JobChunkRepository for PostgresStore {
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
         request.validate()?;
         let (wanted, asked_at) = (Wanted::from(&request), Instant::now());
+        let database = self.database.asked_at(asked_at);
+        if let Some(once) = &request.once {
+            // Nobody is to wait with it for whoever has its key.
+            return transact!(database, Begin::Write, |tx| claim::claim_once(&tx, wanted, &request, once));
+        }
         let chunks = request.limit as usize;
         if let Some(answer) = self.claims.call(wanted, &request, chunks, asked_at).await {
             return answer;
         }
-        let (database, alone) = (self.database.asked_at(asked_at), [request]);
+        let alone = [request];
         let claimed = transact!(database, Begin::Write, |tx| claim::claim(&tx, wanted, &alone))?;
         Ok(claimed.into_iter().flatten().collect())
     }
@@ -271,8 +301,19 @@ impl JobChunkRepository for PostgresStore {
         transact!(database, Begin::Write, |tx| chunks::apply(&tx, &call))
     }
 
-    async fn split_chunk(&self, chunk_id: ChunkId, parts: u64, actor: &Actor) -> Result<Vec<JobChunk>> {
-        transact!(self.database, Begin::Write, |tx| chunks::split(&tx, chunk_id, parts, actor))
+    async fn split_chunk_once(
+        &self,
+        chunk_id: ChunkId,
+        parts: u64,
+        actor: &Actor,
+        once: Option<&Once>,
+    ) -> Result<Answered<Vec<JobChunk>>> {
+        let ids = |chunks: &Vec<JobChunk>| chunks.iter().map(|chunk| chunk.id.get()).collect();
+        transact!(self.database, Begin::Write, |tx| {
+            let create = chunks::split(&tx, chunk_id, parts, actor);
+            let again = async |kept: Kept| chunks::get_all(&tx, &kept.ids).await;
+            once::once(&tx, once, Operation::SplitChunk, create, ids, again)
+        })
     }
 
     async fn expire_due(&self, limit: u32) -> Result<u64> {
@@ -324,20 +365,7 @@ impl JobChunkRepository for PostgresStore {
     }
 
     async fn upkeep(&self) -> Result<u64> {
-        {
-            let mut next = self.next_upkeep.lock().unwrap_or_else(PoisonError::into_inner);
-            if *next > Instant::now() {
-                return Ok(0);
-            }
-            *next = Instant::now() + UPKEEP_INTERVAL;
-        }
-        let done =
-            read!(self.database, |connection| duties::maintain_log(&connection, self.activity_keep_days))?;
-        if done.is_none() {
-            let mut next = self.next_upkeep.lock().unwrap_or_else(PoisonError::into_inner);
-            *next = Instant::now() + UPKEEP_RETRY;
-        }
-        Ok(done.unwrap_or_default())
+        Ok(self.sweep_keys().await? + self.maintain_log().await?)
     }
 
     async fn list_unpublished(&self, job_id: JobId, limit: u32) -> Result<Vec<JobChunk>> {
@@ -374,6 +402,32 @@ impl JobChunkRepository for PostgresStore {
 }
 
 impl PostgresStore {
+    /// Removes some keys that have expired. Answers how many.
+    async fn sweep_keys(&self) -> Result<u64> {
+        let from = self.keys_mark.from();
+        let looked = read!(self.database, |connection| once::sweep_step(&connection, from))?;
+        self.keys_mark.note(from, SWEEP_ROWS, &looked);
+        Ok(looked.moved)
+    }
+
+    /// Makes room in the activity log, from time to time. Answers how many partitions were made or dropped.
+    async fn maintain_log(&self) -> Result<u64> {
+        {
+            let mut next = self.next_upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+            if *next > Instant::now() {
+                return Ok(0);
+            }
+            *next = Instant::now() + UPKEEP_INTERVAL;
+        }
+        let done =
+            read!(self.database, |connection| duties::maintain_log(&connection, self.activity_keep_days))?;
+        if done.is_none() {
+            let mut next = self.next_upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+            *next = Instant::now() + UPKEEP_RETRY;
+        }
+        Ok(done.unwrap_or_default())
+    }
+
     /// Brings the rows of jobs up to what their deltas say.
     async fn add_up(&self) -> Result<()> {
         let since = self.settled_mark.since();

@@ -117,6 +117,22 @@ impl Moves {
 
     /// Begins a transaction and reads and locks these chunks in it.
     pub(super) async fn begin(tx: &Transaction, ids: &[ChunkId], how: Lock, actor: &Actor) -> Tried<Self> {
+        Self::read_after(tx.begin(), tx, ids, how, actor).await
+    }
+
+    /// The same in a transaction that has begun.
+    pub(super) async fn read(tx: &Transaction, ids: &[ChunkId], how: Lock, actor: &Actor) -> Tried<Self> {
+        Self::read_after(std::future::ready(Ok(())), tx, ids, how, actor).await
+    }
+
+    /// Sends what comes `first` together with the reading.
+    async fn read_after(
+        first: impl Future<Output = Tried<()>>,
+        tx: &Transaction,
+        ids: &[ChunkId],
+        how: Lock,
+        actor: &Actor,
+    ) -> Tried<Self> {
         let mut ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -126,7 +142,7 @@ impl Moves {
         let jobs = tx.ready(&JOBS_OF_CHUNKS).await?;
         let hold_gates = async { if holds { gates.rows(&[&ids]).await.map(|_| ()) } else { Ok(()) } };
         let (begun, held, chunks, jobs) =
-            futures::join!(tx.begin(), hold_gates, async { lock.rows(&[&ids]).await }, async {
+            futures::join!(first, hold_gates, async { lock.rows(&[&ids]).await }, async {
                 jobs.rows(&[&ids]).await
             });
         begun?;
@@ -134,6 +150,11 @@ impl Moves {
         let chunks = collect(&chunks?, Columns::chunk)?;
         let (now, jobs) = read_jobs(tx, &jobs?)?;
         Ok(Self::new(now, actor.clone(), jobs, chunks))
+    }
+
+    /// The policy of a chunk's job.
+    pub(super) fn policy_of(&self, chunk: &JobChunk) -> Result<Policy> {
+        Ok(self.jobs.get(&chunk.job_id).ok_or_else(|| Error::no_job(chunk.job_id))?.policy)
     }
 
     /// A chunk of a job that is not deleted and has its chunks, as moves have left it.

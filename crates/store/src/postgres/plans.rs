@@ -6,8 +6,8 @@ use super::claim::QUEUE_HEAD;
 use super::connect::{Connection, Connections};
 use super::statement::Sql;
 use super::{
-    PostgresOptions, PostgresStore, activity, chunks, claim, clock, creation, duties, jobs, moves, tries,
-    verify, writes,
+    PostgresOptions, PostgresStore, activity, chunks, claim, clock, creation, duties, jobs, moves, once,
+    tries, verify, writes,
 };
 use crate::repository::{Actor, ClaimRequest, JobChunkRepository as _};
 use futures::StreamExt as _;
@@ -80,6 +80,10 @@ static ALL: &[(&str, &Sql)] = statements![
     moves::LOCK_FREE_CHUNKS,
     moves::HOLD_GATES,
     moves::JOBS_OF_CHUNKS,
+    once::LOCK,
+    once::LOOK,
+    once::KEEP,
+    once::SWEEP,
     tries::XACT_STATUS,
     verify::JOB,
     verify::CHUNKS,
@@ -191,9 +195,9 @@ async fn every_statement_can_be_prepared_with_the_types_that_it_declares() {
 fn faults_of(plan: &Value, faults: &mut Vec<String>) {
     let text = |key: &str| plan.get(key).and_then(Value::as_str).unwrap_or_default();
     let (node, table, index) = (text("Node Type"), text("Relation Name"), text("Index Name"));
-    let is_large = table == "job_chunks" || table.starts_with("activity_log");
+    let is_large = ["job_chunks", "idempotency_keys"].contains(&table) || table.starts_with("activity_log");
     // An index that is read without a condition is read from end to end as well.
-    let is_found = node.starts_with("Index") && plan.get("Index Cond").is_some();
+    let is_found = node == "Tid Scan" || (node.starts_with("Index") && plan.get("Index Cond").is_some());
     if is_large && node.contains("Scan") && !is_found {
         faults.push(format!("{node} of {table} {index}"));
     }
@@ -207,7 +211,7 @@ fn faults_of(plan: &Value, faults: &mut Vec<String>) {
 
 fn touches_large(plan: &Value) -> bool {
     let table = plan.get("Relation Name").and_then(Value::as_str).unwrap_or_default();
-    table == "job_chunks"
+    ["job_chunks", "idempotency_keys"].contains(&table)
         || table.starts_with("activity_log")
         || plan.get("Plans").and_then(Value::as_array).into_iter().flatten().any(touches_large)
 }

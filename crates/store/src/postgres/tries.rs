@@ -41,6 +41,11 @@ impl<T> Done<T> {
     pub(super) fn answer(answer: T) -> Self {
         Self { answer, writes: Writes::default() }
     }
+
+    /// With another answer.
+    pub(super) fn map<A>(self, make: impl FnOnce(T) -> A) -> Done<A> {
+        Done { answer: make(self.answer), writes: self.writes }
+    }
 }
 
 /// What became of a transaction whose end was sent but not answered.

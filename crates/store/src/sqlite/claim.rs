@@ -2,8 +2,10 @@
 
 use super::error::Doing;
 use super::moves::Moves;
+use super::once;
 use super::rows::{self, CHUNK_COLUMNS};
 use super::threads::WriteContext;
+use crate::once::{Kept, Operation, claim_life_s};
 use crate::repository::{ClaimRequest, ClaimedChunk};
 use ream_core::event::Event;
 use ream_core::job::Executor;
@@ -15,6 +17,13 @@ pub(super) const MAX_OVERDUE_DISPATCHES: u32 = 1000;
 
 pub(super) fn claim(cx: &mut WriteContext<'_>, request: &ClaimRequest) -> Result<Vec<ClaimedChunk>> {
     let mut moves = Moves::begin(cx, &request.actor())?;
+    if let Some(once) = &request.once
+        && let Some(kept) = once::look(moves.conn, once, Operation::Claim, moves.now)?
+    {
+        let held = hold_again(&mut moves, &kept)?;
+        moves.finish(cx)?;
+        return Ok(held);
+    }
     clear_overdue_dispatches(moves.conn, moves.now)?;
     let mut claimed = Vec::new();
     match request.job_id {
@@ -34,8 +43,31 @@ pub(super) fn claim(cx: &mut WriteContext<'_>, request: &ClaimRequest) -> Result
             }
         }
     }
+    if let Some(once) = request.once.as_ref().filter(|_| !claimed.is_empty()) {
+        let ids: Vec<i64> = claimed.iter().map(|claimed| claimed.chunk.id.get()).collect();
+        let attempts: Vec<i64> = claimed.iter().map(|claimed| claimed.chunk.attempt.get()).collect();
+        let life_s = claim_life_s(&claimed);
+        once::keep(moves.conn, once, Operation::Claim, (&ids, &attempts), moves.now, life_s)?;
+    }
     moves.finish(cx)?;
     Ok(claimed)
+}
+
+/// The chunks of an earlier claim that are still held, their leases extended as by a heartbeat.
+fn hold_again(moves: &mut Moves<'_>, kept: &Kept) -> Result<Vec<ClaimedChunk>> {
+    let mut held = Vec::new();
+    for (chunk_id, attempt) in kept.claimed() {
+        let heartbeat = Event::Heartbeat { attempt, progress: None };
+        match moves.load(chunk_id).and_then(|chunk| moves.step(chunk, heartbeat)) {
+            Ok(chunk) => {
+                let policy = moves.job(chunk.job_id)?.ok_or_else(|| Error::no_job(chunk.job_id))?.policy;
+                held.push(ClaimedChunk::held(chunk, &policy, moves.now));
+            }
+            Err(error @ Error::Database { .. }) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(held)
 }
 
 fn claim_from(
@@ -48,12 +80,7 @@ fn claim_from(
     for chunk in head_of_queue(moves.conn, job_id, room)? {
         let chunk = moves.step(chunk, Event::Claim { task_id: request.worker.clone() })?;
         let policy = moves.job(job_id)?.ok_or_else(|| Error::no_job(job_id))?.policy;
-        claimed.push(ClaimedChunk {
-            chunk,
-            lease_duration_ms: i64::from(policy.lease_duration_s) * 1000,
-            heartbeat_interval_ms: i64::from(policy.heartbeat_interval_s) * 1000,
-            chunk_timeout_ms: i64::from(policy.chunk_timeout_s) * 1000,
-        });
+        claimed.push(ClaimedChunk::started(chunk, &policy));
     }
     Ok(())
 }

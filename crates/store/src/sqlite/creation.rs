@@ -44,8 +44,7 @@ pub(super) fn create_step(
     check_same_numbers(&job, &begun, max_images, priority)?;
     let total_chunks = plan.total_chunks();
     if job.counters.total_chunks > 0 {
-        let stored_chunks = job.counters.total_chunks.unsigned_abs();
-        return Ok(Creation { total_chunks: stored_chunks, stored_chunks, done: true, created: false });
+        return Ok(Creation::of(&job));
     }
     check_not_cancelled(&job)?;
     let now = clock::now(cx.conn)?;

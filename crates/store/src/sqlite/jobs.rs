@@ -14,7 +14,6 @@ use ream_core::{Action, CrawlJob, Error, JobId, Result, TaskId, Timestamp};
 use rusqlite::{Connection, named_params, params};
 
 pub(super) fn create(cx: &WriteContext<'_>, new: &NewCrawlJob, actor: &Actor) -> Result<CrawlJob> {
-    new.validate()?;
     let now = clock::now(cx.conn)?;
     check_dataset_free(cx.conn, new)?;
     let sql = "INSERT INTO crawl_jobs (name, priority, max_images, chunk_size, executor, image_list, dataset, recipe, \

@@ -14,12 +14,14 @@ mod error;
 mod jobs;
 mod migrate;
 mod moves;
+mod once;
 #[cfg(test)]
 mod plans;
 mod rows;
 mod threads;
 mod verify;
 
+use crate::once::{Answered, Once, Operation};
 use crate::page::{Page, PageRequest};
 use crate::repository::{
     ActivityFilter, Actor, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter, JobVerdict,
@@ -199,9 +201,22 @@ fn connect_reader(options: &SqliteOptions) -> Result<Connection> {
 
 #[async_trait]
 impl JobChunkRepository for SqliteStore {
-    async fn create_job(&self, new: NewCrawlJob, actor: &Actor) -> Result<CrawlJob> {
-        let actor = actor.clone();
-        self.write(move |cx| jobs::create(cx, &new, &actor)).await
+    async fn create_job_once(
+        &self,
+        new: NewCrawlJob,
+        actor: &Actor,
+        once: Option<&Once>,
+    ) -> Result<Answered<CrawlJob>> {
+        new.validate()?;
+        let (actor, once) = (actor.clone(), once.cloned());
+        let ids = |job: &CrawlJob| vec![job.id.get()];
+        self.write(move |cx| {
+            let create = |cx: &mut WriteContext<'_>| jobs::create(cx, &new, &actor);
+            once::once(cx, once.as_ref(), Operation::CreateJob, create, ids, |conn, kept| {
+                jobs::get(conn, kept.job_id())
+            })
+        })
+        .await
     }
 
     async fn get_job(&self, job_id: JobId) -> Result<CrawlJob> {
@@ -237,9 +252,22 @@ impl JobChunkRepository for SqliteStore {
         self.write(move |cx| creation::create_step(cx, job_id, max_images, priority, &actor)).await
     }
 
-    async fn bulk_create(&self, job_id: JobId, chunks: Vec<NewChunk>, actor: &Actor) -> Result<Creation> {
-        let actor = actor.clone();
-        self.write(move |cx| creation::bulk_create(cx, job_id, &chunks, &actor)).await
+    async fn bulk_create_once(
+        &self,
+        job_id: JobId,
+        chunks: Vec<NewChunk>,
+        actor: &Actor,
+        once: Option<&Once>,
+    ) -> Result<Answered<Creation>> {
+        let (actor, once) = (actor.clone(), once.cloned());
+        let ids = move |_: &Creation| vec![job_id.get()];
+        self.write(move |cx| {
+            let create = |cx: &mut WriteContext<'_>| creation::bulk_create(cx, job_id, &chunks, &actor);
+            once::once(cx, once.as_ref(), Operation::BulkCreate, create, ids, |conn, kept| {
+                jobs::get(conn, kept.job_id()).map(|job| Creation::of(&job))
+            })
+        })
+        .await
     }
 
     async fn get_chunk(&self, chunk_id: ChunkId) -> Result<JobChunk> {
@@ -269,9 +297,22 @@ impl JobChunkRepository for SqliteStore {
         self.write(move |cx| chunks::apply(cx, events, &actor)).await
     }
 
-    async fn split_chunk(&self, chunk_id: ChunkId, parts: u64, actor: &Actor) -> Result<Vec<JobChunk>> {
-        let actor = actor.clone();
-        self.write(move |cx| chunks::split(cx, chunk_id, parts, &actor)).await
+    async fn split_chunk_once(
+        &self,
+        chunk_id: ChunkId,
+        parts: u64,
+        actor: &Actor,
+        once: Option<&Once>,
+    ) -> Result<Answered<Vec<JobChunk>>> {
+        let (actor, once) = (actor.clone(), once.cloned());
+        let ids = |chunks: &Vec<JobChunk>| chunks.iter().map(|chunk| chunk.id.get()).collect();
+        self.write(move |cx| {
+            let create = |cx: &mut WriteContext<'_>| chunks::split(cx, chunk_id, parts, &actor);
+            once::once(cx, once.as_ref(), Operation::SplitChunk, create, ids, |conn, kept| {
+                kept.ids.iter().map(|id| chunks::get(conn, ChunkId::new(*id))).collect()
+            })
+        })
+        .await
     }
 
     async fn expire_due(&self, limit: u32) -> Result<u64> {
@@ -300,7 +341,7 @@ impl JobChunkRepository for SqliteStore {
 
     async fn upkeep(&self) -> Result<u64> {
         // SQLite checkpoints by itself.
-        Ok(0)
+        self.write(|cx| once::sweep_step(cx)).await
     }
 
     async fn list_unpublished(&self, job_id: JobId, limit: u32) -> Result<Vec<JobChunk>> {

@@ -2,7 +2,8 @@
 //! however many chunks there are. Checked on the statements as they run, by SQLite's own plan.
 
 use super::threads::WriteContext;
-use super::{SqliteOptions, activity, chunks, claim, connect, creation, duties, jobs, migrate};
+use super::{SqliteOptions, activity, chunks, claim, connect, creation, duties, jobs, migrate, once};
+use crate::once::Once;
 use crate::page::PageRequest;
 use crate::repository::{ActivityFilter, Actor, ClaimRequest, JobFilter};
 use ream_core::event::Event;
@@ -66,7 +67,7 @@ impl Traced {
 }
 
 fn is_slow(step: &str) -> bool {
-    let tables = ["job_chunks", "activity_log"];
+    let tables = ["job_chunks", "activity_log", "idempotency_keys"];
     let scans = tables.iter().any(|table| step.starts_with(&format!("SCAN {table}")));
     // A job is looked for among those that its partial index holds, and never among all.
     scans || step == "SCAN crawl_jobs" || step.contains("TEMP B-TREE")
@@ -87,11 +88,16 @@ fn moving_chunks_reads_no_table_from_end_to_end() {
     let worker = TaskId::new("worker").unwrap();
     let mut cx = db.write();
     for request in [
-        ClaimRequest::new(worker.clone(), 4),
+        ClaimRequest::new(worker.clone(), 3),
         ClaimRequest::new(worker.clone(), 1).of_job(job_id),
         ClaimRequest { executor: Some(Executor::External), ..ClaimRequest::new(worker.clone(), 2) },
     ] {
         assert!(!claim::claim(&mut cx, &request).unwrap().is_empty());
+    }
+    let once = Once::new("owner", "key", "0".repeat(64)).unwrap();
+    let request = ClaimRequest { once: Some(once), ..ClaimRequest::new(worker.clone(), 1) };
+    for _ in 0..2 {
+        assert_eq!(claim::claim(&mut cx, &request).unwrap().len(), 1);
     }
     let all = chunks::list(&db.conn, job_id, None, PageRequest::default()).unwrap().items;
     let events = vec![
@@ -144,6 +150,7 @@ fn duties_and_acts_on_jobs_read_no_table_from_end_to_end() {
     duties::retry_due(&mut cx, 10).unwrap();
     duties::cancel_overdue_jobs(&mut cx).unwrap();
     duties::announce_ends(&mut cx).unwrap();
+    once::sweep_step(&cx).unwrap();
     let changes = JobChanges { priority: Some(Priority::MAX), ..JobChanges::default() };
     for event in [JobEvent::Update(changes), JobEvent::Pause, JobEvent::Resume] {
         jobs::apply(&mut cx, job_id, event, &actor()).unwrap();
