@@ -1,7 +1,7 @@
 //! The shape of the command line.
 
 use crate::commands::{
-    activity, chunks, completions, crawl, demo, failed, jobs, migrate, plan, verify, watch,
+    activity, chunks, completions, crawl, demo, failed, jobs, migrate, plan, serve, tokens, verify, watch,
 };
 use crate::settings::ColorWhen;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -24,7 +24,7 @@ Examples:
 
 Exit codes:
   0 done · 1 ended but not complete, or a check found a fault · 2 bad usage or input · 3 not found
-  4 conflict · 5 database out of reach · 130 interrupted · 141 nobody reads the output"
+  4 conflict · 5 database or server out of reach · 130 interrupted · 141 nobody reads the output"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -44,6 +44,9 @@ pub(crate) enum Command {
     Jobs(jobs::JobsCommand),
     #[command(subcommand)]
     Chunks(chunks::ChunksCommand),
+    Serve(serve::ServeArgs),
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
     Watch(watch::WatchArgs),
     Verify(verify::VerifyArgs),
     Activity(activity::ActivityArgs),
@@ -65,6 +68,9 @@ pub(crate) struct GlobalArgs {
     /// Where state lives: `sqlite:PATH` or `postgres://…` [default: sqlite:ream.db]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) database: Option<String>,
+    /// A server to ask instead, `http://HOST:PORT`; several of one database with commas. Its token: REAM_TOKEN
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "database")]
+    pub(crate) server: Option<String>,
     /// The settings file [default: ream.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -3,8 +3,10 @@
 use crate::failure::{Failure, Result};
 use crate::output::{Output, text};
 use crate::settings::{Settings, Source};
-use ream::{Actor, CrawlJobService, DatabaseUrl, JobChunkingService};
+use ream::{Actor, CrawlJobService, DatabaseUrl, JobChunkRepository, JobChunkingService, Store};
+use ream_client::{ClientOptions, RemoteRepository};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The printer and the settings.
 pub(crate) struct Context<'a> {
@@ -12,10 +14,16 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
 }
 
-/// An open database.
+/// An open database, or a server.
 pub(crate) struct Session {
     pub(crate) jobs: CrawlJobService,
     pub(crate) chunks: JobChunkingService,
+}
+
+/// Where a command's questions go.
+enum Target {
+    Server(ClientOptions),
+    Database,
 }
 
 impl<'a> Context<'a> {
@@ -23,43 +31,93 @@ impl<'a> Context<'a> {
         Self { out, settings }
     }
 
-    /// Opens the database, which must be there.
+    /// The server or the database, whichever was said with more emphasis: a flag counts before a variable.
+    fn target(&self) -> Result<Target> {
+        let (server, database) = (&self.settings.server, &self.settings.database.url);
+        let Some(options) = server.client() else { return Ok(Target::Database) };
+        let (asked, other) = (server.urls.source.rank(), database.source.rank());
+        if asked == other {
+            return Err(Failure::usage(format!(
+                "both a server and a database are named: `{}` and `{}`",
+                server.urls.name(),
+                database.name()
+            ))
+            .hint("name the one to ask with a flag: `--server` or `--database`"));
+        }
+        Ok(if asked > other { Target::Server(options) } else { Target::Database })
+    }
+
+    /// Opens what is to be asked; a database must be there.
     ///
     /// # Errors
-    /// Unreachable: it is missing or cannot be opened.
+    /// Usage: both a server and a database are named. Unreachable: it is missing or cannot be opened.
     pub(crate) async fn open(&self) -> Result<Session> {
+        match self.target()? {
+            Target::Server(options) => server_session(&options),
+            Target::Database => Ok(database_session(self.open_store().await?)),
+        }
+    }
+
+    /// Opens what is to be asked, and makes a database where it is missing.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) async fn create(&self) -> Result<Session> {
+        match self.target()? {
+            Target::Server(options) => server_session(&options),
+            Target::Database => Ok(database_session(self.create_store().await?)),
+        }
+    }
+
+    /// Opens what is to be asked; `None` when it is the default database and was never made: then there simply is nothing yet.
+    /// One that was named must be there, or a slip of the hand would look like an empty database.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) async fn open_if_made(&self) -> Result<Option<Session>> {
+        let by_default = self.settings.database.url.source == Source::Default;
+        if matches!(self.target()?, Target::Database) && by_default && self.missing_file().is_some() {
+            return Ok(None);
+        }
+        self.open().await.map(Some)
+    }
+
+    /// Opens the database itself, for what no server does; it must be there.
+    ///
+    /// # Errors
+    /// Usage: a server is named. Unreachable: it is missing or cannot be opened.
+    pub(crate) async fn open_store(&self) -> Result<Arc<dyn Store>> {
+        self.check_no_server()?;
         match self.missing_file() {
             Some(path) => Err(Failure::unreachable(format!("there is no database `{}`", path.display()))
                 .hint(
                     "`ream jobs create` makes it; `--database` names another: sqlite:PATH or postgres://…",
                 )),
-            None => self.open_file(false).await,
+            None => Ok(self.settings.database.url.value.open(false).await?),
         }
     }
 
-    /// Opens the database, and makes it where it is missing.
+    /// As [`Self::open_store`], and makes the database where it is missing.
     ///
     /// # Errors
-    /// Unreachable: it cannot be opened or made.
-    pub(crate) async fn create(&self) -> Result<Session> {
-        self.open_file(true).await.map_err(|failure| match self.missing_file().and_then(Path::parent) {
-            Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => {
-                failure.hint(format!("the folder `{}` does not exist; make it first", folder.display()))
-            }
-            _ => failure,
+    /// Usage: a server is named. Unreachable: it cannot be opened or made.
+    pub(crate) async fn create_store(&self) -> Result<Arc<dyn Store>> {
+        self.check_no_server()?;
+        let opened = self.settings.database.url.value.open(true).await;
+        opened.map_err(|error| match self.missing_file().and_then(Path::parent) {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => Failure::from(error)
+                .hint(format!("the folder `{}` does not exist; make it first", folder.display())),
+            _ => error.into(),
         })
     }
 
-    /// Opens the database; `None` when it is the default one and was never made: then there simply is nothing yet. One
-    /// that was named must be there, or a slip of the hand would look like an empty database.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub(crate) async fn open_if_made(&self) -> Result<Option<Session>> {
-        if self.missing_file().is_some() && self.settings.database.url.source == Source::Default {
-            return Ok(None);
+    /// Refuses `--server` where the command works on the database itself. A variable may name one for other commands.
+    pub(crate) fn check_no_server(&self) -> Result<()> {
+        match (&self.settings.server.urls.value, &self.settings.server.urls.source) {
+            (Some(_), Source::Flag(_)) => Err(Failure::usage("this is done on the database itself, not through a server")
+                .hint("`--database` names it: sqlite:PATH or postgres://…")),
+            _ => Ok(()),
         }
-        self.open().await.map(Some)
     }
 
     fn missing_file(&self) -> Option<&Path> {
@@ -67,16 +125,6 @@ impl<'a> Context<'a> {
             DatabaseUrl::Sqlite(path) if !path.exists() => Some(path),
             DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => None,
         }
-    }
-
-    async fn open_file(&self, create: bool) -> Result<Session> {
-        let url = self.settings.database.url.value.clone();
-        let repository = url.open(create).await?;
-        let actor = actor();
-        Ok(Session {
-            jobs: CrawlJobService::new(repository.clone()).acting_as(actor.clone()),
-            chunks: JobChunkingService::new(repository).acting_as(actor),
-        })
     }
 
     /// Asks before something that cannot be taken back; `--yes` answers beforehand.
@@ -104,8 +152,25 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.map_err(|error| Failure::internal(error.to_string()))
 }
 
+fn server_session(options: &ClientOptions) -> Result<Session> {
+    let repository: Arc<dyn JobChunkRepository> = Arc::new(RemoteRepository::connect(options)?);
+    Ok(session(repository))
+}
+
+fn database_session(store: Arc<dyn Store>) -> Session {
+    session(store)
+}
+
+fn session(repository: Arc<dyn JobChunkRepository>) -> Session {
+    let actor = actor();
+    Session {
+        jobs: CrawlJobService::new(repository.clone()).acting_as(actor.clone()),
+        chunks: JobChunkingService::new(repository).acting_as(actor),
+    }
+}
+
 /// Who acts, for the activity log: `cli:` and the user's name as far as it is known and fit to be shown.
-fn actor() -> Actor {
+pub(crate) fn actor() -> Actor {
     let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_default();
     let user: String = user.chars().filter(|c| !c.is_control()).take(200).collect();
     let name = if user.is_empty() { "cli".to_owned() } else { format!("cli:{user}") };

@@ -17,7 +17,7 @@ use context::Context;
 use exit::Exit;
 use failure::{Failure, Result};
 use output::Output;
-use settings::{DatabaseSettings, Layers, OutputSettings, Settings};
+use settings::{DatabaseSettings, Layers, OutputSettings, ServerSettings, Settings};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -47,6 +47,7 @@ fn start(cli: Cli, out: &mut Output) -> Result<Exit> {
     let settings = Settings {
         output: OutputSettings::load(&layers, cli.global.color, cli.global.log())?,
         database: DatabaseSettings::load(&layers, cli.global.database.as_deref())?,
+        server: ServerSettings::load(&layers, cli.global.server.as_deref())?,
         layers,
     };
     settings.rows()?;

@@ -9,6 +9,7 @@ mod file;
 mod images;
 mod nearest;
 mod policy;
+mod server;
 
 pub(crate) use concerns::{
     ColorWhen, DatabaseSettings, JobFlags, JobSettings, OutputSettings, WatchSettings,
@@ -16,6 +17,7 @@ pub(crate) use concerns::{
 pub(crate) use crawl::{CrawlFlags, CrawlSettings};
 pub(crate) use images::{ImageFlags, ImageSettings};
 pub(crate) use policy::{PolicyFlags, PolicySettings};
+pub(crate) use server::{ServeFlags, ServeSettings, ServerSettings};
 
 use crate::failure::{Failure, Result};
 use file::{FileValues, read_file};
@@ -40,8 +42,16 @@ const fn key(name: &'static str, flag: &'static str) -> Key {
 /// Every setting there is; what else stands in `ream.toml` is an error.
 pub(crate) const KEYS: &[Key] = &[
     key("database", "--database"),
+    key("server", "--server"),
+    key("token", ""),
     key("color", "--color"),
     key("log", "--quiet or --verbose"),
+    key("serve.listen", "--listen"),
+    key("serve.tls_cert", "--tls-cert"),
+    key("serve.tls_key", "--tls-key"),
+    key("serve.max_connections", "--max-connections"),
+    key("serve.rate_limit", "--rate-limit"),
+    key("serve.drain_s", "--drain-s"),
     key("watch.interval_ms", "--interval-ms"),
     key("jobs.priority", "--priority"),
     key("jobs.chunk_size", "--chunk-size"),
@@ -264,6 +274,8 @@ pub(crate) struct Settings {
     pub(crate) layers: Layers,
     /// Where state lives.
     pub(crate) database: DatabaseSettings,
+    /// Which server is asked instead.
+    pub(crate) server: ServerSettings,
     /// What is shown.
     pub(crate) output: OutputSettings,
 }
@@ -277,7 +289,11 @@ impl Settings {
     pub(crate) fn rows(&self) -> Result<Vec<Row>> {
         let layers = &self.layers;
         let mut rows = self.database.rows();
+        rows.extend(self.server.rows());
         rows.extend(self.output.rows());
+        let serve = ServeSettings::load(layers, &ServeFlags::default())?;
+        serve.config()?;
+        rows.extend(serve.rows());
         rows.extend(WatchSettings::load(layers, None)?.rows());
         rows.extend(JobSettings::load(layers, &JobFlags::default())?.rows());
         rows.extend(CrawlSettings::load(layers, &CrawlFlags::default())?.rows());
@@ -300,6 +316,7 @@ mod tests {
         let layers = Layers { file: FileValues::default() };
         let settings = Settings {
             database: DatabaseSettings::load(&layers, None).unwrap(),
+            server: ServerSettings::load(&layers, None).unwrap(),
             output: OutputSettings::load(&layers, None, None).unwrap(),
             layers,
         };

@@ -3,7 +3,7 @@
 use crate::settings::Parse;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use ream::{Action, ChunkId, CrawlJobStatus, Cursor, Error, JobChunkStatus, JobId, PageRequest};
+use ream::{Action, ChunkId, CrawlJobStatus, Cursor, Error, JobChunkStatus, JobId, PageRequest, Role, TokenId};
 
 /// Which page of a list.
 #[derive(Debug, Clone, Args)]
@@ -55,6 +55,10 @@ fn cursor(text: &str) -> Result<Cursor, String> {
     allowed(text.parse())
 }
 
+pub(crate) fn token_id(text: &str) -> Result<TokenId, String> {
+    whole(text, "a token's number").map(TokenId::new)
+}
+
 pub(crate) fn job_id(text: &str) -> Result<JobId, String> {
     whole(text, "a job's number").map(JobId::new)
 }
@@ -94,6 +98,11 @@ pub(crate) fn chunk_status() -> impl TypedValueParser<Value = JobChunkStatus> {
 pub(crate) fn job_status() -> impl TypedValueParser<Value = CrawlJobStatus> {
     let words = CrawlJobStatus::ALL.iter().map(|status| status.as_str());
     PossibleValuesParser::new(words).try_map(|word| word.parse::<CrawlJobStatus>())
+}
+
+pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
+    let words = Role::ALL.iter().map(|role| role.as_str());
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<Role>())
 }
 
 pub(crate) fn action() -> impl TypedValueParser<Value = Action> {

@@ -78,7 +78,8 @@ pub struct HeartbeatAnswer {
 }
 
 impl HeartbeatAnswer {
-    pub(crate) fn new(chunk: &JobChunk, gate: ream_core::JobGate) -> Self {
+    /// Of a chunk after its heartbeat.
+    pub fn new(chunk: &JobChunk, gate: ream_core::JobGate) -> Self {
         let (action, reason) = ream_core::advice::advice(gate);
         let lease_expires_at = chunk.lease().map_or(chunk.updated_at, |lease| lease.expires_at);
         Self { lease_expires_at, action, reason }

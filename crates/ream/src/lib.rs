@@ -35,6 +35,7 @@ pub mod duties;
 mod explanation;
 mod job_chunking_service;
 mod progress;
+mod token_secret;
 
 pub use calls::{ChunkRef, Completion, Heartbeat, HeartbeatAnswer};
 pub use chunk_list::ChunkList;
@@ -44,6 +45,7 @@ pub use duties::Duties;
 pub use explanation::{Explained, Explanation, Reason};
 pub use job_chunking_service::{JobChunkingService, MAX_CALL_ITEMS};
 pub use progress::{JobChunkProgress, JobChunkStatistics};
+pub use token_secret::{GivenToken, Secret, create_token};
 
 pub use ream_core::error::{ConflictCode, DatabaseFault, FieldError, Validation};
 pub use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
@@ -57,7 +59,7 @@ pub use ream_core::{
 };
 pub use ream_store::{
     ActivityFilter, Actor, Answered, ClaimRequest, ClaimedChunk, Cursor, JobChunkRepository, JobFilter,
-    JobVerdict, NewChunk, Once, Page, PageRequest, PostgresOptions, PostgresStore, SchemaChange,
+    JobVerdict, MovedChunk, NewChunk, Once, Page, PageRequest, PostgresOptions, PostgresStore, SchemaChange,
     SqliteOptions, SqliteStore, WakeUps,
 };
 

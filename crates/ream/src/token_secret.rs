@@ -1,7 +1,7 @@
 //! The text of a token: `ream_ID_SECRET`. It is shown once, and what is stored cannot be turned back into it.
 
-use ream_core::{DatabaseFault, Error, Result};
-use ream_store::TokenId;
+use ream_core::{DatabaseFault, Error, Result, Role};
+use ream_store::{Actor, NewToken, Token, TokenId, TokenRepository};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq as _;
@@ -47,6 +47,24 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// Makes a token, and gives its text with it: the only time that it is known.
+///
+/// # Errors
+/// Validation: a bad name, one that another token has or had, or an expiry out of range. Database: no random numbers.
+pub async fn create_token(
+    tokens: &dyn TokenRepository,
+    name: impl Into<String> + Send,
+    role: Role,
+    expires_in_s: Option<u64>,
+    actor: &Actor,
+) -> Result<(Token, String)> {
+    let secret = Secret::random()?;
+    let new = NewToken { name: name.into(), role, expires_in_s, secret_sha256: secret.sha256() };
+    let token = tokens.create_token(new, actor).await?;
+    let text = secret.token(token.id);
+    Ok((token, text))
 }
 
 /// A token as somebody gives it.

@@ -205,7 +205,7 @@ pub struct ActivityFilter {
 }
 
 /// What a check of one job found.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct JobVerdict {
     /// The job.
     pub job_id: JobId,

@@ -52,9 +52,8 @@ pub struct ClaimedChunk {
     pub heartbeat_interval_ms: i64,
     /// How long the attempt may take, however many heartbeats come, in milliseconds.
     pub chunk_timeout_ms: i64,
-    /// Where its images are told; null for a job without an image list.
-    #[serde(default)]
-    pub images: Option<String>,
+    /// Where its images are told, if its job has an image list.
+    pub images: String,
 }
 
 /// A chunk is done.

@@ -95,6 +95,7 @@ impl Problem {
             ConflictCode::LeaseLost,
             ConflictCode::AlreadyChunked,
             ConflictCode::JobNotRunning,
+            ConflictCode::KeyReused,
         ];
         if let Some(code) = conflict.into_iter().find(|code| code.as_str() == self.code) {
             return Error::conflict(code, self.detail);

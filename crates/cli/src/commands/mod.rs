@@ -10,6 +10,8 @@ pub(crate) mod failed;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
 pub(crate) mod plan;
+pub(crate) mod serve;
+pub(crate) mod tokens;
 pub(crate) mod verify;
 pub(crate) mod watch;
 
@@ -27,9 +29,9 @@ pub(crate) fn without_settings(command: &Command, out: &Output) -> Result<Option
     }
 }
 
-/// Commands that hear Ctrl-C themselves, because they hold leases to give back.
+/// Commands that hear Ctrl-C themselves, because they have something to put in order first.
 pub(crate) const fn ends_itself(command: &Command) -> bool {
-    matches!(command, Command::Demo(_) | Command::Crawl(_))
+    matches!(command, Command::Demo(_) | Command::Crawl(_) | Command::Serve(_))
 }
 
 /// Runs a command.
@@ -41,6 +43,8 @@ pub(crate) async fn run(command: Command, cx: &Context<'_>) -> Result<Exit> {
         Command::Plan(args) => plan::run(args, cx).await,
         Command::Jobs(command) => jobs::run(command, cx).await,
         Command::Chunks(command) => chunks::run(command, cx).await,
+        Command::Serve(args) => serve::run(args, cx).await,
+        Command::Tokens(command) => tokens::run(command, cx).await,
         Command::Watch(args) => watch::run(args, cx).await,
         Command::Verify(args) => verify::run(args, cx).await,
         Command::Activity(args) => activity::run(args, cx).await,

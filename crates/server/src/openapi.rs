@@ -1,0 +1,40 @@
+//! The OpenAPI document, made from the handlers.
+
+use crate::app::App;
+use crate::routes;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+const DESCRIPTION: &str = "Splits large image crawls into chunks, hands them to workers, and always knows what is done, what \
+runs and what is stuck.\n\nErrors are problem documents (RFC 9457) with a `code`. Lists take `limit` and `cursor` and answer \
+`items` and `next`. Times are RFC 3339 in UTC.\n\nWho gives an `attempt` is a worker, and refused with `lease_lost` once it does not \
+hold the chunk any more; who gives none is an operator, whose word counts.";
+
+/// A router whose routes describe themselves.
+pub(crate) fn router() -> OpenApiRouter<App> {
+    let info = InfoBuilder::new()
+        .title("Ream")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(DESCRIPTION))
+        .license(Some(utoipa::openapi::License::new("MIT OR Apache-2.0")))
+        .build();
+    OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
+}
+
+/// Adds what holds for all routes.
+pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
+    let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let mut components = document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
+    components.add_security_scheme("token", scheme);
+    document.components = Some(components);
+    let none: [&str; 0] = [];
+    document.security = Some(vec![SecurityRequirement::new("token", none)]);
+    document
+}
+
+/// The whole document as JSON.
+pub fn openapi_json() -> String {
+    let document = complete(routes::all().into_openapi());
+    document.to_pretty_json().unwrap_or_default()
+}

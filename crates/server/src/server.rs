@@ -1,0 +1,120 @@
+//! A server from its start to its end.
+
+use crate::accept;
+use crate::app::App;
+use crate::config::ServerConfig;
+use crate::tls;
+use ream::{Duties, JobChunkRepository, Store};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// How often what is remembered of clients is looked through.
+const TIDY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// Anybody could do anything.
+    #[error(
+        "without any token the server listens on loopback only, and {0} is reached from elsewhere; make a first token with \
+         `ream tokens create --name admin --role admin`, or listen on 127.0.0.1"
+    )]
+    NoTokens(SocketAddr),
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Certificate or key.
+    #[error("cannot use `{}` for TLS: {message}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is the matter with it.
+        message: String,
+    },
+    /// The database's.
+    #[error(transparent)]
+    Database(#[from] ream::Error),
+}
+
+/// A server that listens already, and answers once it [runs](Server::run).
+pub struct Server {
+    app: App,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    address: SocketAddr,
+    repository: Arc<dyn JobChunkRepository>,
+    does_duties: bool,
+    stopping: CancellationToken,
+}
+
+impl Server {
+    /// Listens.
+    ///
+    /// # Errors
+    /// [`ServerError`], all of them.
+    pub async fn bind(store: Arc<dyn Store>, config: ServerConfig) -> Result<Self, ServerError> {
+        let address = config.listen;
+        if !address.ip().to_canonical().is_loopback() && !store.any_tokens().await? {
+            return Err(ServerError::NoTokens(address));
+        }
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| ServerError::Listen { address, source })?;
+        let address = listener.local_addr().unwrap_or(address);
+        let repository: Arc<dyn JobChunkRepository> = store.clone();
+        let stopping = CancellationToken::new();
+        let app = App::new(store, config, stopping.clone());
+        Ok(Self { app, listener, tls, address, repository, does_duties: true, stopping })
+    }
+
+    /// The same without maintenance, for those who have another process do it.
+    #[must_use]
+    pub fn without_duties(mut self) -> Self {
+        self.does_duties = false;
+        self
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether it speaks TLS.
+    pub const fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Answers until `stop` is said. Then it takes no new requests, lets those in flight end within
+    /// [`Limits::drain_timeout`](crate::Limits), and answers how many it had to cut off.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> usize {
+        let duties = self.does_duties.then(|| Duties::start(self.repository.clone()));
+        let tidying = tokio::spawn(tidy(self.app.clone()));
+        let stopping = self.stopping.clone();
+        let cut_off = accept::serve(self.app, self.listener, self.tls, stop, stopping).await;
+        tidying.abort();
+        if let Some(duties) = duties {
+            duties.stop().await;
+        }
+        cut_off
+    }
+}
+
+async fn tidy(app: App) {
+    loop {
+        tokio::time::sleep(TIDY_INTERVAL).await;
+        app.rates.tidy();
+        app.metrics.tidy();
+    }
+}
