@@ -114,8 +114,10 @@ impl<'a> Context<'a> {
     /// Refuses `--server` where the command works on the database itself. A variable may name one for other commands.
     pub(crate) fn check_no_server(&self) -> Result<()> {
         match (&self.settings.server.urls.value, &self.settings.server.urls.source) {
-            (Some(_), Source::Flag(_)) => Err(Failure::usage("this is done on the database itself, not through a server")
-                .hint("`--database` names it: sqlite:PATH or postgres://…")),
+            (Some(_), Source::Flag(_)) => {
+                Err(Failure::usage("this is done on the database itself, not through a server")
+                    .hint("`--database` names it: sqlite:PATH or postgres://…"))
+            }
             _ => Ok(()),
         }
     }

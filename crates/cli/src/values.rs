@@ -3,7 +3,9 @@
 use crate::settings::Parse;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use ream::{Action, ChunkId, CrawlJobStatus, Cursor, Error, JobChunkStatus, JobId, PageRequest, Role, TokenId};
+use ream::{
+    Action, ChunkId, CrawlJobStatus, Cursor, Error, JobChunkStatus, JobId, PageRequest, Role, TokenId,
+};
 
 /// Which page of a list.
 #[derive(Debug, Clone, Args)]

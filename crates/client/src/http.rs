@@ -192,7 +192,9 @@ impl Inner {
 
     async fn ask_one(&self, ask: &Ask, at: usize) -> std::result::Result<(StatusCode, Bytes), NoAnswer> {
         let base = &self.urls[at % self.urls.len()];
-        let url = base.join(ask.path.trim_start_matches('/')).map_err(|error| NoAnswer::Refused(odd(&ask.path, &error)))?;
+        let url = base
+            .join(ask.path.trim_start_matches('/'))
+            .map_err(|error| NoAnswer::Refused(odd(&ask.path, &error)))?;
         let mut request = self.client.request(ask.method.clone(), url).timeout(ask.timeout);
         if let Some(body) = &ask.body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.clone());

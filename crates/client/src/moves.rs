@@ -55,7 +55,8 @@ fn runs(events: Vec<(ChunkId, Event)>) -> Vec<Vec<(ChunkId, Event)>> {
     let mut runs: Vec<Vec<(ChunkId, Event)>> = Vec::new();
     let mut seen = HashSet::new();
     for (chunk_id, event) in events {
-        let fits = runs.last().and_then(|run| run.first()).is_some_and(|(_, first)| kind(first) == kind(&event));
+        let fits =
+            runs.last().and_then(|run| run.first()).is_some_and(|(_, first)| kind(first) == kind(&event));
         if !fits || seen.contains(&chunk_id) {
             runs.push(Vec::new());
             seen.clear();
@@ -103,7 +104,10 @@ fn refusal(error: Option<Problem>) -> Error {
 }
 
 fn no_answer() -> Error {
-    Error::Database { fault: DatabaseFault::Constraint, message: "the server gave no answer for a chunk".to_owned() }
+    Error::Database {
+        fault: DatabaseFault::Constraint,
+        message: "the server gave no answer for a chunk".to_owned(),
+    }
 }
 
 fn complete<T>(count: usize, answers: Vec<Result<T>>) -> Result<Vec<Result<T>>> {

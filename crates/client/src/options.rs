@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn what_is_no_server_is_refused_without_repeating_it() {
-        for text in ["", "ream.example", "ftp://a", "http://me:s3cr3t@a", "http://a?token=s3cr3t", "http://a,"] {
+        for text in
+            ["", "ream.example", "ftp://a", "http://me:s3cr3t@a", "http://a?token=s3cr3t", "http://a,"]
+        {
             let error = text.parse::<ServerUrls>().unwrap_err().to_string();
             assert!(!error.contains("s3cr3t"), "{error}");
         }

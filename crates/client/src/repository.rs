@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use ream_core::event::Event;
 use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
 use ream_core::{
-    Activity, ChunkId, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp,
+    Activity, ChunkId, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Priority, Result,
+    Timestamp,
 };
 use ream_store::{
-    ActivityFilter, Actor, Answered, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter, JobVerdict,
-    MovedChunk, NewChunk, Once, Page, PageRequest, WakeUps,
+    ActivityFilter, Actor, Answered, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter,
+    JobVerdict, MovedChunk, NewChunk, Once, Page, PageRequest, WakeUps,
 };
 use ream_wire::chunks::{OfAttempt, Split};
 use ream_wire::claims::Claim;
@@ -143,7 +144,8 @@ impl JobChunkRepository for RemoteRepository {
             JobEvent::Resume => Ask::post(at("resume")),
             JobEvent::Cancel { reason } => Ask::post(at("cancel")).json(&Cancel { reason })?,
             JobEvent::TakeImageList { .. } => {
-                let message = "an image list is sent to the server, which says itself where it lies".to_owned();
+                let message =
+                    "an image list is sent to the server, which says itself where it lies".to_owned();
                 return Err(Error::Database { fault: DatabaseFault::Constraint, message });
             }
         };
@@ -184,7 +186,8 @@ impl JobChunkRepository for RemoteRepository {
         };
         let chunks = Some(chunks.into_iter().map(chunk).collect());
         let body = NewChunks { chunks, ..NewChunks::default() };
-        let ask = Ask::post(format!("/v1/jobs/{job_id}/chunks")).json(&body)?.keyed(once.map(Once::key)).long();
+        let ask =
+            Ask::post(format!("/v1/jobs/{job_id}/chunks")).json(&body)?.keyed(once.map(Once::key)).long();
         let answer = self.servers.ask::<CreatedChunks>(ask).await?;
         let repeated = answer.status == StatusCode::OK && !answer.resent;
         let mut answer = created(answer.value);
@@ -248,7 +251,10 @@ impl JobChunkRepository for RemoteRepository {
         let body = Split { parts: signed("parts", parts)? };
         let ask = Ask::post(format!("/v1/chunks/{chunk_id}/split")).json(&body)?.keyed(once.map(Once::key));
         let answer = self.servers.ask::<Items<JobChunk>>(ask).await?;
-        Ok(Answered { repeated: answer.status == StatusCode::OK && !answer.resent, answer: answer.value.items })
+        Ok(Answered {
+            repeated: answer.status == StatusCode::OK && !answer.resent,
+            answer: answer.value.items,
+        })
     }
 
     async fn expire_due(&self, _: u32) -> Result<u64> {

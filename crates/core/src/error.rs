@@ -9,10 +9,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no such job or chunk.
+    /// There is no such job, chunk or token.
     #[error("{what} {id} does not exist")]
     NotFound {
-        /// `job` or `chunk`.
+        /// `job`, `chunk` or `token`.
         what: &'static str,
         /// The id that was asked for.
         id: i64,
@@ -138,6 +138,11 @@ impl Error {
     /// No such chunk.
     pub fn no_chunk(id: impl Into<i64>) -> Self {
         Self::NotFound { what: "chunk", id: id.into() }
+    }
+
+    /// No such token.
+    pub fn no_token(id: impl Into<i64>) -> Self {
+        Self::NotFound { what: "token", id: id.into() }
     }
 
     /// A conflict of the given kind.

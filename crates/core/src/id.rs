@@ -53,6 +53,11 @@ id! {
     ChunkId
 }
 
+id! {
+    /// A token. Given by the database, never reused.
+    TokenId
+}
+
 /// How often a chunk was started: the fencing token. Grows by one at each start and never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]

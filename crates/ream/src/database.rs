@@ -1,9 +1,7 @@
 //! From a database URL to a repository.
 
 use ream_core::{DatabaseFault, Error, Result};
-use ream_store::{
-    JobChunkRepository, PostgresOptions, PostgresStore, SchemaChange, SqliteOptions, SqliteStore,
-};
+use ream_store::{PostgresOptions, PostgresStore, SchemaChange, SqliteOptions, SqliteStore, Store};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -77,7 +75,7 @@ impl DatabaseUrl {
     ///
     /// # Errors
     /// Database: it cannot be opened, or its schema is not known.
-    pub async fn open(&self, create: bool) -> Result<Arc<dyn JobChunkRepository>> {
+    pub async fn open(&self, create: bool) -> Result<Arc<dyn Store>> {
         match self {
             Self::Sqlite(path) => {
                 let mut options = SqliteOptions::new(path);
@@ -127,7 +125,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 ///
 /// # Errors
 /// Validation: not such a URL. Database: it cannot be opened, or its schema is not known.
-pub async fn open(url: &str) -> Result<Arc<dyn JobChunkRepository>> {
+pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     url.parse::<DatabaseUrl>()?.open(true).await
 }
 

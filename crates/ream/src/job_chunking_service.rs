@@ -12,8 +12,8 @@ use ream_core::{
     Attempt, ChunkId, CrawlJob, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, TaskId,
 };
 use ream_store::{
-    ActivityFilter, Actor, Answered, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, MovedChunk, NewChunk, Once,
-    PageRequest,
+    ActivityFilter, Actor, Answered, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, MovedChunk,
+    NewChunk, Once, PageRequest,
 };
 use std::sync::Arc;
 

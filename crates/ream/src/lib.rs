@@ -55,12 +55,12 @@ pub use ream_core::text;
 pub use ream_core::{
     Action, Activity, Advice, Attempt, CHUNK_SIZE, ChunkId, ChunkPlan, ChunkState, CrawlJob, CrawlJobStatus,
     Error, ErrorClass, Executor, ImageRange, JobChunk, JobChunkStatus, JobGate, JobId, Lease, Outcome,
-    Policy, Priority, Result, TaskId, Timestamp, cover, plan,
+    Policy, Priority, Result, Role, TaskId, Timestamp, Token, TokenId, cover, plan,
 };
 pub use ream_store::{
     ActivityFilter, Actor, Answered, ClaimRequest, ClaimedChunk, Cursor, JobChunkRepository, JobFilter,
-    JobVerdict, MovedChunk, NewChunk, Once, Page, PageRequest, PostgresOptions, PostgresStore, SchemaChange,
-    SqliteOptions, SqliteStore, WakeUps,
+    JobVerdict, MovedChunk, NewChunk, NewToken, Once, Page, PageRequest, PostgresOptions, PostgresStore,
+    SchemaChange, SecretSha256, SqliteOptions, SqliteStore, Store, StoredToken, TokenRepository, WakeUps,
 };
 
 /// The README's example compiles.

@@ -1,7 +1,7 @@
 //! The text of a token: `ream_ID_SECRET`. It is shown once, and what is stored cannot be turned back into it.
 
-use ream_core::{DatabaseFault, Error, Result, Role};
-use ream_store::{Actor, NewToken, Token, TokenId, TokenRepository};
+use ream_core::{DatabaseFault, Error, Result, Role, Token, TokenId};
+use ream_store::{Actor, NewToken, TokenRepository};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq as _;
@@ -78,7 +78,10 @@ impl GivenToken {
     /// Reads a token; `None` for a text that is none.
     pub fn parse(text: &str) -> Option<Self> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        if secret.len() != 2 * SECRET_BYTES || !secret.bytes().all(|b| b.is_ascii_hexdigit()) || !id.bytes().all(|b| b.is_ascii_digit()) {
+        if secret.len() != 2 * SECRET_BYTES
+            || !secret.bytes().all(|b| b.is_ascii_hexdigit())
+            || !id.bytes().all(|b| b.is_ascii_digit())
+        {
             return None;
         }
         let mut bytes = [0; SECRET_BYTES];
@@ -117,7 +120,9 @@ mod tests {
     fn what_is_no_token_is_none() {
         let good = Secret([0xab; 32]).token(TokenId::new(1));
         assert!(GivenToken::parse(&good).is_some());
-        for bad in ["", "ream_", "ream_1", "ream_1_", "ream_-1_ab", "ream_1_+b", &good[1..], &good[..good.len() - 1]] {
+        for bad in
+            ["", "ream_", "ream_1", "ream_1_", "ream_-1_ab", "ream_1_+b", &good[1..], &good[..good.len() - 1]]
+        {
             assert_eq!(GivenToken::parse(bad), None, "{bad}");
         }
         let signs = format!("ream_1_{}", "+1".repeat(32));

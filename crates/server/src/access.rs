@@ -100,7 +100,8 @@ async fn admit(app: &App, request: &Request) -> Result<Caller, Refusal> {
         Some(need) => {
             let caller = who(app, request, peer).await?;
             if !need.is_met_by(caller.role) {
-                let detail = format!("the token `{}` is a {}'s; this wants {}", caller.name, caller.role, need.told());
+                let detail =
+                    format!("the token `{}` is a {}'s; this wants {}", caller.name, caller.role, need.told());
                 return Err(Refusal::new("forbidden", detail));
             }
             caller
@@ -129,9 +130,11 @@ async fn who(app: &App, request: &Request, peer: IpAddr) -> Result<Caller, Refus
     }
     let found = match given {
         Some(given) => app.tokens.find(given).await?,
-        None => Err("the request has no token: send it as `Authorization: Bearer TOKEN`; an admin makes one with \
+        None => Err(
+            "the request has no token: send it as `Authorization: Bearer TOKEN`; an admin makes one with \
              `ream tokens create`"
-            .to_owned()),
+                .to_owned(),
+        ),
     };
     match found {
         Ok(caller) => Ok(caller),

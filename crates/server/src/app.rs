@@ -88,11 +88,15 @@ async fn not_found() -> Refusal {
 }
 
 async fn method_not_allowed() -> Refusal {
-    Refusal::new("method_not_allowed", "the route is there, but not by this method; `/docs` shows which it has")
+    Refusal::new(
+        "method_not_allowed",
+        "the route is there, but not by this method; `/docs` shows which it has",
+    )
 }
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let told = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let told =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = told.unwrap_or("without words"), "a handler panicked");
     Refusal::new("internal", "a fault of the server, which is in its log").into_response()
 }

@@ -97,7 +97,11 @@ impl Hub {
 }
 
 /// Looks until nobody watches any more.
-async fn look_after(repository: Arc<dyn JobChunkRepository>, job_id: JobId, sender: Weak<watch::Sender<Told>>) {
+async fn look_after(
+    repository: Arc<dyn JobChunkRepository>,
+    job_id: JobId,
+    sender: Weak<watch::Sender<Told>>,
+) {
     loop {
         tokio::time::sleep(LOOK_INTERVAL).await;
         if sender.strong_count() == 0 {
@@ -134,7 +138,8 @@ async fn look(repository: &dyn JobChunkRepository, job_id: JobId) -> Result<Told
         "{status}-{}-{}-{}-{}-{}",
         c.total_chunks, c.active_chunks, c.completed_chunks, c.failed_chunks, c.awaiting_retry_chunks
     );
-    let ended = matches!(status, CrawlJobStatus::Completed | CrawlJobStatus::Failed | CrawlJobStatus::Cancelled);
+    let ended =
+        matches!(status, CrawlJobStatus::Completed | CrawlJobStatus::Failed | CrawlJobStatus::Cancelled);
     let json = serde_json::to_string(&Document { status, progress: &progress }).unwrap_or_default();
     let kind = if ended { Kind::End } else { Kind::Progress };
     Ok(Told { id: id.into(), kind, json: json.into() })

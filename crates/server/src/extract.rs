@@ -43,9 +43,9 @@ impl<T: PathId> FromRequestParts<App> for Id<T> {
         let params = RawPathParams::from_request_parts(parts, app).await;
         let params = params.map_err(|error| Refusal::new("bad_request", error.to_string()))?;
         let text = params.iter().find(|(name, _)| *name == T::NAME).map_or("", |(_, text)| text);
-        let number = text.parse().map_err(|_| {
-            Error::invalid(T::NAME, format!("{text:?}"), "a whole number of at most 64 bits")
-        })?;
+        let number = text
+            .parse()
+            .map_err(|_| Error::invalid(T::NAME, format!("{text:?}"), "a whole number of at most 64 bits"))?;
         Ok(Self(T::of(number)))
     }
 }
@@ -133,14 +133,16 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 async fn read(headers: &HeaderMap, body: axum::body::Body, most: usize) -> Result<Bytes, Refusal> {
     let too_large = || Refusal::new("too_large", format!("the body has more than {most} bytes"));
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let declared =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > most as u64) {
         return Err(too_large());
     }
     let mut pieces = body.into_data_stream();
     let mut bytes = BytesMut::new();
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| Refusal::new("bad_request", format!("the body broke off: {error}")))?;
+        let piece =
+            piece.map_err(|error| Refusal::new("bad_request", format!("the body broke off: {error}")))?;
         if bytes.len() + piece.len() > most {
             return Err(too_large());
         }
@@ -159,7 +161,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
             // The text is JSON, and says something else than what is asked for.
             serde_json::error::Category::Data => {
                 let (value, allowed) = not_as_expected(&inner);
-                Refusal::from(Error::invalid(if field == "." { "body".to_owned() } else { field }, value, allowed))
+                Refusal::from(Error::invalid(
+                    if field == "." { "body".to_owned() } else { field },
+                    value,
+                    allowed,
+                ))
             }
             _ => bad_json(&inner),
         }

@@ -4,7 +4,8 @@ use crate::access::Caller;
 use crate::answer::Refusal;
 use lru::LruCache;
 use ream::{
-    ActivityFilter, Attempt, ChunkId, ConflictCode, Error, JobChunkRepository, JobChunkStatus, PageRequest, TokenId,
+    ActivityFilter, Attempt, ChunkId, ConflictCode, Error, JobChunkRepository, JobChunkStatus, PageRequest,
+    TokenId,
 };
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,9 +35,15 @@ impl Holders {
 
     /// Refuses a worker's word about an attempt that another token started. Of chunks and attempts that are not there
     /// the service itself has the right answer.
-    pub(crate) async fn check(&self, caller: &Caller, chunk_id: ChunkId, attempt: Attempt) -> Result<(), Refusal> {
+    pub(crate) async fn check(
+        &self,
+        caller: &Caller,
+        chunk_id: ChunkId,
+        attempt: Attempt,
+    ) -> Result<(), Refusal> {
         let Some(token) = caller.worker_token() else { return Ok(()) };
-        let known = self.started.lock().unwrap_or_else(PoisonError::into_inner).get(&(chunk_id, attempt)).copied();
+        let known =
+            self.started.lock().unwrap_or_else(PoisonError::into_inner).get(&(chunk_id, attempt)).copied();
         match known {
             Some(starter) if starter == token => return Ok(()),
             Some(_) => return Err(not_yours(chunk_id, attempt)),

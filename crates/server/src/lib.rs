@@ -4,8 +4,8 @@
 //! `access.rs` (who asks, and whether they may) and one handler of `routes/`. Any number of servers share one database; none
 //! of them keeps anything that another one would miss.
 
-mod access;
 mod accept;
+mod access;
 mod answer;
 mod app;
 mod config;

@@ -35,16 +35,19 @@ impl Rates {
     pub(crate) fn check(&self, caller: &Caller, peer: IpAddr) -> Result<(), Refusal> {
         let key = caller.token().map_or(Key::Address(prefix(peer)), Key::Token);
         self.requests.check_key(&key).map_err(|_| {
-            let detail = format!("more than {} requests a second; wait a little, or send several items in one", self.requests_per_s);
+            let detail = format!(
+                "more than {} requests a second; wait a little, or send several items in one",
+                self.requests_per_s
+            );
             Refusal::new("rate_limited", detail)
         })
     }
 
     /// Counts a refused token: an address that sends too many is told no more about them.
     pub(crate) fn check_refusals(&self, peer: IpAddr) -> Result<(), Refusal> {
-        self.refusals.check_key(&prefix(peer)).map_err(|_| {
-            Refusal::new("rate_limited", "too many bad tokens from this address; wait a minute")
-        })
+        self.refusals
+            .check_key(&prefix(peer))
+            .map_err(|_| Refusal::new("rate_limited", "too many bad tokens from this address; wait a minute"))
     }
 
     /// Forgets clients that have not asked for a while.

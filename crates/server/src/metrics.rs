@@ -13,8 +13,7 @@ const CONNECTIONS: &str = "ream_http_connections";
 const WATCHERS: &str = "ream_event_watchers";
 const CHUNKS: &str = "ream_chunks_total";
 
-const BUCKETS: [f64; 13] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 /// This process's metrics.
 pub(crate) struct Metrics(Option<PrometheusHandle>);
@@ -81,7 +80,8 @@ impl Metrics {
 
 /// `None` where the process has a recorder of somebody else's: then it is told everything.
 fn install() -> Option<PrometheusHandle> {
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &BUCKETS);
+    let builder =
+        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &BUCKETS);
     let recorder = builder.ok()?.build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).ok()?;

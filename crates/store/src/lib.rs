@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod repository;
 mod schema_change;
 pub mod sqlite;
+pub mod tokens;
 mod verdict;
 
 #[cfg(feature = "test-util")]
@@ -23,3 +24,4 @@ pub use repository::{
 };
 pub use schema_change::SchemaChange;
 pub use sqlite::{SqliteOptions, SqliteStore};
+pub use tokens::{NewToken, SecretSha256, Store, StoredToken, TokenRepository};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use postgres_kit::TestDatabase;
 use ream_core::JobId;
 use ream_store::JobChunkRepository;
-use ream_store::conformance::{Hooks, TestStore};
+use ream_store::conformance::{Hooks, TestStore, TestTokens};
 use std::sync::Arc;
 
 struct PostgresHooks(TestDatabase);
@@ -44,4 +44,10 @@ async fn fresh() -> TestStore {
     TestStore { repository: Arc::new(database.open().await), hooks: Box::new(PostgresHooks(database)) }
 }
 
+async fn fresh_tokens() -> TestTokens {
+    let database = TestDatabase::new().await;
+    TestTokens { tokens: Arc::new(database.open().await), hooks: Box::new(PostgresHooks(database)) }
+}
+
 ream_store::exercise!(fresh);
+ream_store::tokens!(fresh_tokens);

@@ -6,7 +6,7 @@ mod sqlite_kit;
 use async_trait::async_trait;
 use ream_core::JobId;
 use ream_store::JobChunkRepository;
-use ream_store::conformance::{Hooks, TestStore};
+use ream_store::conformance::{Hooks, TestStore, TestTokens};
 use sqlite_kit::TestFile;
 use std::sync::Arc;
 
@@ -45,4 +45,10 @@ async fn fresh() -> TestStore {
     TestStore { repository: Arc::new(file.open()), hooks: Box::new(SqliteHooks(file)) }
 }
 
+async fn fresh_tokens() -> TestTokens {
+    let file = TestFile::new();
+    TestTokens { tokens: Arc::new(file.open()), hooks: Box::new(SqliteHooks(file)) }
+}
+
 ream_store::exercise!(fresh);
+ream_store::tokens!(fresh_tokens);

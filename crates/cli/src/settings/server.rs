@@ -95,7 +95,9 @@ impl ServeSettings {
         fn path(text: &str) -> ream::Result<Option<PathBuf>> {
             Ok(Some(text.into()))
         }
-        fn at_least_one<T: FromStr<Err = std::num::ParseIntError> + PartialOrd + From<u8>>(text: &str) -> ream::Result<T> {
+        fn at_least_one<T: FromStr<Err = std::num::ParseIntError> + PartialOrd + From<u8>>(
+            text: &str,
+        ) -> ream::Result<T> {
             let number = whole::<T>(text)?;
             if number < T::from(1) {
                 return Err(Error::invalid("number", text, "a whole number from 1 on"));
@@ -105,7 +107,12 @@ impl ServeSettings {
         let defaults = Limits::default();
         let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
         Ok(Self {
-            listen: layers.pick("serve.listen", flags.listen, |text| number(text, "ADDR:PORT, such as 127.0.0.1:8080"), listen)?,
+            listen: layers.pick(
+                "serve.listen",
+                flags.listen,
+                |text| number(text, "ADDR:PORT, such as 127.0.0.1:8080"),
+                listen,
+            )?,
             tls_cert: layers.pick("serve.tls_cert", flags.tls_cert.clone().map(Some), path, None)?,
             tls_key: layers.pick("serve.tls_key", flags.tls_key.clone().map(Some), path, None)?,
             max_connections: layers.pick(
@@ -114,7 +121,12 @@ impl ServeSettings {
                 |text| at_least_one::<u32>(text).map(|number| number as usize),
                 defaults.max_connections,
             )?,
-            rate_limit: layers.pick("serve.rate_limit", flags.rate_limit, at_least_one, defaults.requests_per_s)?,
+            rate_limit: layers.pick(
+                "serve.rate_limit",
+                flags.rate_limit,
+                at_least_one,
+                defaults.requests_per_s,
+            )?,
             drain_s: layers.pick("serve.drain_s", flags.drain_s, whole, defaults.drain_timeout.as_secs())?,
         })
     }
@@ -128,7 +140,11 @@ impl ServeSettings {
                 Some(TlsFiles { certificate: certificate.clone(), key: key.clone() })
             }
             (None, None) => None,
-            _ => return Err(Failure::usage("TLS takes both a certificate and its key: --tls-cert and --tls-key")),
+            _ => {
+                return Err(Failure::usage(
+                    "TLS takes both a certificate and its key: --tls-cert and --tls-key",
+                ));
+            }
         };
         for (setting, number) in [
             (self.max_connections.name(), self.max_connections.value as u64),
@@ -145,7 +161,9 @@ impl ServeSettings {
     }
 
     pub(super) fn rows(&self) -> Vec<Row> {
-        let file = |path: &Option<PathBuf>| path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+        let file = |path: &Option<PathBuf>| {
+            path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+        };
         vec![
             self.listen.row(self.listen.value),
             self.tls_cert.row(file(&self.tls_cert.value)),

@@ -10,8 +10,8 @@ use ream_core::{
 };
 use ream_server::{Server, ServerConfig};
 use ream_store::{
-    ActivityFilter, Actor, Answered, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter, JobVerdict,
-    MovedChunk, NewChunk, Once, Page, PageRequest, Store, WakeUps,
+    ActivityFilter, Actor, Answered, ClaimRequest, ClaimedChunk, Creation, JobChunkRepository, JobFilter,
+    JobVerdict, MovedChunk, NewChunk, Once, Page, PageRequest, Store, WakeUps,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;

@@ -10,6 +10,9 @@ use ream::{
 };
 use ream_core::job_event::JobEvent;
 
+/// Where the one list lies that any job may have.
+const LIST: &str = "list/";
+
 impl World {
     pub(crate) async fn call(&self, op: &Op) -> Answer {
         match op {
@@ -18,6 +21,7 @@ impl World {
             | Op::BulkCreate { .. }
             | Op::StartJob(_)
             | Op::UpdateJob { .. }
+            | Op::TakeList { .. }
             | Op::SetJobPriorityAndDie { .. }
             | Op::Pause(_)
             | Op::Resume(_)
@@ -54,7 +58,7 @@ impl World {
                     priority: Priority::new(new.priority).unwrap(),
                     chunk_size: new.size,
                     executor: new.executor,
-                    image_list: new.list.then(|| "list/".to_owned()),
+                    image_list: new.list.then(|| LIST.to_owned()),
                     policy: new.rules.policy(),
                     ..NewCrawlJob::named("simulated")
                 };
@@ -84,6 +88,9 @@ impl World {
                     policy: rules.map(|rules| rules.policy().into()),
                 };
                 Answer::job(jobs.update(JobId::new(*job), changes).await)
+            }
+            Op::TakeList { job, images } => {
+                Answer::job(jobs.take_image_list(JobId::new(*job), LIST.to_owned(), *images).await)
             }
             Op::SetJobPriorityAndDie { job, priority } => {
                 let priority = Some(Priority::new(*priority).unwrap());

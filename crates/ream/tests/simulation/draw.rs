@@ -297,6 +297,7 @@ const fn is_one_write(op: &Op) -> bool {
             | Op::Resume(_)
             | Op::Cancel(_)
             | Op::DeleteAndDie(_)
+            | Op::TakeList { .. }
             | Op::SetJobPriorityAndDie { .. }
             | Op::Claim { .. }
             | Op::Heartbeat { .. }

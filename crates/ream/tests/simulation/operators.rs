@@ -93,7 +93,7 @@ impl Draw {
     fn operator_acts_on_a_job(&mut self, model: &Model) -> Op {
         let job = self.job(model);
         let priority = self.random.i64(0..=10);
-        match self.random.u8(..40) {
+        match self.random.u8(..43) {
             0..7 => Op::Pause(job),
             7..16 => Op::Resume(job),
             16..18 => Op::Cancel(job),
@@ -107,6 +107,7 @@ impl Draw {
                 let priority = self.random.bool().then_some(priority);
                 Op::UpdateJob { job, images: None, priority, rules }
             }
+            40..43 => Op::TakeList { job, images: self.random.u64(..60) },
             _ => Op::UpdateJob { job, images: Some(self.random.u64(..60)), priority: None, rules: None },
         }
     }

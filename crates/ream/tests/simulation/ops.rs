@@ -133,6 +133,10 @@ pub(crate) enum Op {
         priority: Option<i64>,
         rules: Option<Rules>,
     },
+    TakeList {
+        job: i64,
+        images: u64,
+    },
     /// The caller dies before the chunks have followed.
     SetJobPriorityAndDie {
         job: i64,

@@ -21,7 +21,9 @@ pub(super) fn check_not_a_web_page(headers: &HeaderMap) -> Result<(), Refusal> {
     let from_elsewhere = text(header::ORIGIN.as_str()).is_some_and(|origin| !own_page(origin));
     let cross_site = matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"));
     if from_elsewhere || cross_site {
-        return Err(refused("a web page of another site asks, and there are no tokens to tell whether it may"));
+        return Err(refused(
+            "a web page of another site asks, and there are no tokens to tell whether it may",
+        ));
     }
     Ok(())
 }
@@ -54,7 +56,11 @@ mod tests {
         assert!(check(&[]));
         assert!(check(&[("host", "127.0.0.1:8080")]));
         assert!(check(&[("host", "[::1]:8080")]));
-        assert!(check(&[("host", "localhost:1"), ("origin", "http://localhost:1"), ("sec-fetch-site", "same-origin")]));
+        assert!(check(&[
+            ("host", "localhost:1"),
+            ("origin", "http://localhost:1"),
+            ("sec-fetch-site", "same-origin")
+        ]));
         assert!(check(&[("host", "localhost:1"), ("sec-fetch-site", "none")]));
         assert!(!check(&[("host", "evil.example:8080")]));
         assert!(!check(&[("host", "127.0.0.1.evil.example")]));

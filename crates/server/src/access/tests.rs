@@ -91,8 +91,10 @@ impl Kit {
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let mut request =
-            request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())).unwrap();
+        let mut request = request
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))
+            .unwrap();
         request.extensions_mut().insert(Peer(IpAddr::from([127, 0, 0, 1])));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
@@ -147,7 +149,11 @@ async fn every_role_may_do_what_the_table_says_and_nothing_else() {
             assert_ne!(status, StatusCode::UNAUTHORIZED, "{method} {path} by {role}");
         }
         let (status, body) = kit.ask(method, &concrete(path), None, json!({})).await;
-        assert_eq!((status, &body["code"]), (StatusCode::UNAUTHORIZED, &json!("unauthorized")), "{method} {path}");
+        assert_eq!(
+            (status, &body["code"]),
+            (StatusCode::UNAUTHORIZED, &json!("unauthorized")),
+            "{method} {path}"
+        );
     }
     for path in OPEN {
         let (status, _) = kit.ask("GET", path, None, json!({})).await;
@@ -160,11 +166,17 @@ async fn a_bad_a_revoked_and_an_expired_token_are_refused_and_told_apart() {
     let kit = Kit::new();
     let good = kit.token("good", Role::Viewer).await;
     let actor = Actor::operator();
-    let (revoked, text) = ream::create_token(&*kit.store, "revoked", Role::Admin, None, &actor).await.unwrap();
+    let (revoked, text) =
+        ream::create_token(&*kit.store, "revoked", Role::Admin, None, &actor).await.unwrap();
     kit.store.revoke_token(revoked.id, &actor).await.unwrap();
     let mut other = good.clone();
     other.replace_range(other.len() - 1.., if good.ends_with('0') { "1" } else { "0" });
-    for (token, told) in [(text.as_str(), "was revoked"), (&other, "not known"), ("ream_9_ab", "not known"), ("x", "not known")] {
+    for (token, told) in [
+        (text.as_str(), "was revoked"),
+        (&other, "not known"),
+        ("ream_9_ab", "not known"),
+        ("x", "not known"),
+    ] {
         let (status, body) = kit.ask("GET", "/v1/jobs", Some(token), json!({})).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{body}");
         assert!(body["detail"].as_str().unwrap().contains(told), "{body}");
@@ -205,7 +217,8 @@ async fn a_worker_speaks_only_of_what_its_own_token_started() {
     // Another server remembers nothing of the claim, and finds it in the log.
     let config = ServerConfig::new(([127, 0, 0, 1], 0).into());
     let elsewhere = App::new(kit.store.clone(), config, CancellationToken::new()).router();
-    let elsewhere = Kit { router: elsewhere, store: kit.store.clone(), _folder: tempfile::tempdir().unwrap() };
+    let elsewhere =
+        Kit { router: elsewhere, store: kit.store.clone(), _folder: tempfile::tempdir().unwrap() };
     let (status, body) = elsewhere.ask("POST", &at("heartbeat"), Some(&b), json!({"attempt": attempt})).await;
     assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("lease_lost")));
     let (status, _) = elsewhere.ask("POST", &at("heartbeat"), Some(&a), json!({"attempt": attempt})).await;
@@ -214,7 +227,8 @@ async fn a_worker_speaks_only_of_what_its_own_token_started() {
     assert_eq!(status, StatusCode::OK);
     // Everything is logged under the token's name.
     let (_, log) = kit.ask("GET", &format!("/v1/activity?chunk_id={id}"), Some(&operator), json!({})).await;
-    let actors: Vec<&str> = log["items"].as_array().unwrap().iter().map(|row| row["actor"].as_str().unwrap()).collect();
+    let actors: Vec<&str> =
+        log["items"].as_array().unwrap().iter().map(|row| row["actor"].as_str().unwrap()).collect();
     assert_eq!(actors, ["a", "a"]);
 }
 

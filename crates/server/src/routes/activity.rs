@@ -41,11 +41,14 @@ struct ActivityQuery {
 impl ActivityQuery {
     async fn read(self, app: &App, job_id: Option<JobId>) -> Answer<axum::Json<Page<Activity>>> {
         let mut v = Validation::default();
-        let mut id = |field: &str, text: Option<String>| {
-            let text = text?;
-            let number = text.parse::<i64>();
-            v.take(number.map_err(|_| Error::invalid(field, format!("{text:?}"), "a whole number of at most 64 bits")))
-        };
+        let mut id =
+            |field: &str, text: Option<String>| {
+                let text = text?;
+                let number = text.parse::<i64>();
+                v.take(number.map_err(|_| {
+                    Error::invalid(field, format!("{text:?}"), "a whole number of at most 64 bits")
+                }))
+            };
         let asked_job = id("job_id", self.job_id).map(JobId::new);
         let chunk_id = id("chunk_id", self.chunk_id).map(ChunkId::new);
         let action = self.action.and_then(|word| v.take(word.parse::<Action>()));
@@ -75,7 +78,10 @@ async fn of_job(
 /// Newest first.
 #[utoipa::path(get, path = "/v1/activity", tag = "activity", params(ActivityQuery),
     responses((status = 200, body = Page<Activity>), Problems))]
-async fn all(State(app): State<App>, Query(query): Query<ActivityQuery>) -> Answer<axum::Json<Page<Activity>>> {
+async fn all(
+    State(app): State<App>,
+    Query(query): Query<ActivityQuery>,
+) -> Answer<axum::Json<Page<Activity>>> {
     query.read(&app, None).await
 }
 

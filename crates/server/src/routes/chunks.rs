@@ -11,7 +11,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use ream::{
-    Attempt, ChunkId, ChunkRef, ChunkState, Completion, Error, Explained, Heartbeat, JobChunk, JobChunkingService,
+    Attempt, ChunkId, ChunkRef, ChunkState, Completion, Error, Explained, Heartbeat, JobChunk,
+    JobChunkingService,
 };
 use ream_core::chunk_document::ChunkDocument;
 use ream_wire::chunks::{ChunkPatch, Completed, Failed, OfAttempt, Processing, Split};
@@ -77,7 +78,12 @@ async fn update(
         let (message, task_id) = (patch.error_message.as_deref(), patch.task_id.as_deref());
         chunk = Some(service.update_chunk_status(chunk_id, status, message, task_id).await?);
     } else if patch.error_message.is_some() || patch.task_id.is_some() {
-        return Err(Error::invalid("status", "missing", "a status that `error_message` or `task_id` belongs to").into());
+        return Err(Error::invalid(
+            "status",
+            "missing",
+            "a status that `error_message` or `task_id` belongs to",
+        )
+        .into());
     }
     if let Some(priority) = patch.priority {
         chunk = Some(service.set_priority(chunk_id, priority).await?);
@@ -220,7 +226,8 @@ async fn split(
     Id(chunk_id): Id<ChunkId>,
     asked: Asked<Split>,
 ) -> Answer<Response> {
-    let done = chunks(&app, &caller).split_chunk_once(chunk_id, asked.body.parts, asked.once.as_ref()).await?;
+    let done =
+        chunks(&app, &caller).split_chunk_once(chunk_id, asked.body.parts, asked.once.as_ref()).await?;
     let body = Items { items: done.answer };
     Ok(created(body, &format!("/v1/chunks/{chunk_id}"), done.repeated))
 }

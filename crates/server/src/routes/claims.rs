@@ -8,13 +8,14 @@ use crate::extract::{Asked, Json};
 use axum::extract::State;
 use futures::future::try_join_all;
 use ream::{
-    Attempt, ChunkId, ChunkRef, ClaimRequest, Completion, Executor, Heartbeat, JobId, MAX_CALL_ITEMS, Result, TaskId,
-    Validation,
+    Attempt, ChunkId, ChunkRef, ClaimRequest, Completion, Executor, Heartbeat, JobId, MAX_CALL_ITEMS, Result,
+    TaskId, Validation,
 };
 use ream_core::event::Event;
 use ream_wire::Problem;
 use ream_wire::claims::{
-    Claim, ClaimedChunk, CompletionAnswer, CompletionItem, HeartbeatAnswer, HeartbeatAnswerItem, HeartbeatItem,
+    Claim, ClaimedChunk, CompletionAnswer, CompletionItem, HeartbeatAnswer, HeartbeatAnswerItem,
+    HeartbeatItem,
 };
 use ream_wire::page::Items;
 use std::collections::HashMap;
@@ -106,7 +107,11 @@ async fn refused(
 
 fn check_count(items: usize) -> Result<()> {
     if items > MAX_CALL_ITEMS {
-        return Err(ream::Error::invalid("items", format!("{items} items"), format!("at most {MAX_CALL_ITEMS} items")));
+        return Err(ream::Error::invalid(
+            "items",
+            format!("{items} items"),
+            format!("at most {MAX_CALL_ITEMS} items"),
+        ));
     }
     Ok(())
 }
@@ -165,10 +170,15 @@ async fn heartbeat(
     Json(Items { items }): Json<Items<HeartbeatItem>>,
 ) -> Answer<axum::Json<Items<HeartbeatAnswerItem>>> {
     check_count(items.len())?;
-    let refused = refused(&app, &caller, items.iter().map(|item| (item.chunk_id, Some(item.attempt)))).await?;
+    let refused =
+        refused(&app, &caller, items.iter().map(|item| (item.chunk_id, Some(item.attempt)))).await?;
     let ids: Vec<ChunkId> = items.iter().map(|item| item.chunk_id).collect();
     let allowed = items.into_iter().enumerate().filter(|(at, _)| !refused.contains_key(at));
-    let beats = allowed.map(|(_, HeartbeatItem { chunk_id, attempt, progress })| Heartbeat { chunk_id, attempt, progress });
+    let beats = allowed.map(|(_, HeartbeatItem { chunk_id, attempt, progress })| Heartbeat {
+        chunk_id,
+        attempt,
+        progress,
+    });
     let answers = merged(ids.len(), refused, beat(&app, &caller, beats.collect()).await?);
     let items = ids.into_iter().zip(answers).map(|(chunk_id, answer)| match answer {
         Ok(answer) => HeartbeatAnswerItem { chunk_id, answer: Some(answer), error: None },

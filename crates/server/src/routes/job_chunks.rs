@@ -10,8 +10,8 @@ use crate::extract::{Asked, Id, Json, Query};
 use axum::extract::State;
 use axum::response::Response;
 use ream::{
-    CrawlJob, Error, JobChunk, JobChunkProgress, JobChunkStatistics, JobChunkStatus, JobId, NewChunk, Priority,
-    Validation,
+    CrawlJob, Error, JobChunk, JobChunkProgress, JobChunkStatistics, JobChunkStatus, JobId, NewChunk,
+    Priority, Validation,
 };
 use ream_core::chunk_document::ChunkDocument;
 use ream_core::job_document::JobDocument;
@@ -178,6 +178,7 @@ async fn tracking(
     Json(deltas): Json<Tracking>,
 ) -> Answer<axum::Json<CrawlJob>> {
     let Tracking { active_delta, completed_delta, failed_delta } = deltas;
-    let job = app.chunks.update_job_chunk_tracking(job_id, active_delta, completed_delta, failed_delta).await?;
+    let job =
+        app.chunks.update_job_chunk_tracking(job_id, active_delta, completed_delta, failed_delta).await?;
     Ok(axum::Json(job))
 }

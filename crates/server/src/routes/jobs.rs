@@ -73,7 +73,6 @@ fn new_job(asked: NewJob) -> ream::Result<NewCrawlJob> {
     Ok(new)
 }
 
-
 /// Create a job
 ///
 /// Without chunks: `start` creates them.

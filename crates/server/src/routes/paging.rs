@@ -10,7 +10,8 @@ pub(super) fn page(limit: Option<&str>, cursor: Option<&str>) -> Result<PageRequ
     let limit = match limit {
         None => Some(i64::from(PageRequest::DEFAULT_LIMIT)),
         Some(text) => v.take(
-            text.parse::<i64>().map_err(|_| ream::Error::invalid("limit", format!("{text:?}"), allowed.clone())),
+            text.parse::<i64>()
+                .map_err(|_| ream::Error::invalid("limit", format!("{text:?}"), allowed.clone())),
         ),
     };
     let cursor = cursor.and_then(|text| v.take(text.parse()));

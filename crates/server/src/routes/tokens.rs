@@ -39,7 +39,8 @@ async fn create(
     v.finish()?;
     let role = role.unwrap_or(Role::Viewer);
     let tokens = app.tokens.repository();
-    let (stored, token) = ream::create_token(&**tokens, asked.name, role, expires_in_s, &caller.actor()).await?;
+    let (stored, token) =
+        ream::create_token(&**tokens, asked.name, role, expires_in_s, &caller.actor()).await?;
     app.tokens.forget();
     Ok((StatusCode::CREATED, axum::Json(CreatedToken { stored, token })))
 }

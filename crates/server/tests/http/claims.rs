@@ -21,21 +21,29 @@ async fn a_waiting_claim_gets_a_chunk_as_soon_as_there_is_one() {
     assert_eq!((status, claimed["items"].as_array().unwrap().len()), (StatusCode::OK, 1));
     assert!(begun.elapsed() < Duration::from_secs(10));
     let chunk = &claimed["items"][0];
-    assert_eq!((&chunk["status"], &chunk["task_id"], &chunk["attempt"]), (&json!("processing"), &json!("w"), &json!(1)));
-    assert_eq!((&chunk["lease_duration_ms"], &chunk["heartbeat_interval_ms"]), (&json!(15_000), &json!(5000)));
+    assert_eq!(
+        (&chunk["status"], &chunk["task_id"], &chunk["attempt"]),
+        (&json!("processing"), &json!("w"), &json!(1))
+    );
+    assert_eq!(
+        (&chunk["lease_duration_ms"], &chunk["heartbeat_interval_ms"]),
+        (&json!(15_000), &json!(5000))
+    );
 }
 
 #[tokio::test]
 async fn of_many_that_wait_each_gets_its_own_chunk() {
     let server = TestServer::start().await;
     let job_id = server.job(0).await;
-    let waiting = (0..50).map(|n| server.post("/v1/claims", json!({"worker": format!("w{n}"), "wait_s": 60})));
+    let waiting =
+        (0..50).map(|n| server.post("/v1/claims", json!({"worker": format!("w{n}"), "wait_s": 60})));
     let later = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         server.store.create_chunks_step(job_id, 50 * 5, None, &Actor::operator()).await.unwrap();
     };
     let (claims, ()) = tokio::join!(futures::future::join_all(waiting), later);
-    let mut ids: Vec<i64> = claims.iter().map(|(_, claimed)| claimed["items"][0]["id"].as_i64().unwrap()).collect();
+    let mut ids: Vec<i64> =
+        claims.iter().map(|(_, claimed)| claimed["items"][0]["id"].as_i64().unwrap()).collect();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 50);
@@ -53,7 +61,8 @@ async fn the_whole_life_of_a_chunk() {
     let server = TestServer::start().await;
     let job_id = server.job(3).await;
     let (_, claimed) = server.post("/v1/claims", json!({"worker": "w", "limit": 2})).await;
-    let ids: Vec<Value> = claimed["items"].as_array().unwrap().iter().map(|chunk| chunk["id"].clone()).collect();
+    let ids: Vec<Value> =
+        claimed["items"].as_array().unwrap().iter().map(|chunk| chunk["id"].clone()).collect();
     let beats = json!({"items": [
         {"chunk_id": ids[0], "attempt": 1, "progress": {"images_done": 3}},
         {"chunk_id": ids[1], "attempt": 2},

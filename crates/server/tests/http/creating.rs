@@ -55,7 +55,10 @@ async fn chunks_are_created_once_and_told_from_conflicts() {
     let (_, job) = server.post("/v1/jobs", json!({"name": "photos"})).await;
     let path = format!("/v1/jobs/{}/chunks", job["id"]);
     let (status, made) = server.post(&path, json!({"max_images": 2500, "priority": 7})).await;
-    assert_eq!((status, &made["total_chunks"], &made["created"]), (StatusCode::CREATED, &json!(5), &json!(true)));
+    assert_eq!(
+        (status, &made["total_chunks"], &made["created"]),
+        (StatusCode::CREATED, &json!(5), &json!(true))
+    );
     let (status, made) = server.post(&path, json!({"max_images": 2500, "priority": 7})).await;
     assert_eq!((status, &made["created"]), (StatusCode::OK, &json!(false)));
     let (status, problem) = server.post(&path, json!({"max_images": 2501})).await;
@@ -66,9 +69,11 @@ async fn chunks_are_created_once_and_told_from_conflicts() {
     assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next"]), (3, &Value::Null));
     let (_, next) = server.get(&format!("{path}/next")).await;
     assert_eq!(next["chunk_index"], 0);
-    let (status, split) = post(&server, &format!("/v1/chunks/{}/split", next["id"]), "s", json!({"parts": 2})).await;
+    let (status, split) =
+        post(&server, &format!("/v1/chunks/{}/split", next["id"]), "s", json!({"parts": 2})).await;
     assert_eq!((status, split["items"].as_array().unwrap().len()), (StatusCode::CREATED, 2));
-    let (status, again) = post(&server, &format!("/v1/chunks/{}/split", next["id"]), "s", json!({"parts": 2})).await;
+    let (status, again) =
+        post(&server, &format!("/v1/chunks/{}/split", next["id"]), "s", json!({"parts": 2})).await;
     assert_eq!((status, again), (StatusCode::OK, split));
 }
 
@@ -79,7 +84,11 @@ async fn bulk_create_takes_only_an_exact_cover() {
     let path = format!("/v1/jobs/{}/chunks", job["id"]);
     let chunk = |index: u64, start: u64, end: u64| json!({"chunk_index": index, "image_range": {"start": start, "end": end}});
     let (status, problem) = server.post(&path, json!({"chunks": [chunk(0, 0, 9), chunk(1, 11, 19)]})).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("validation")), "{problem}");
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("validation")),
+        "{problem}"
+    );
     let (status, made) = server.post(&path, json!({"chunks": [chunk(0, 0, 9), chunk(1, 10, 19)]})).await;
     assert_eq!((status, &made["total_chunks"]), (StatusCode::CREATED, &json!(2)), "{made}");
 }

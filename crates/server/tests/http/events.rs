@@ -17,7 +17,12 @@ struct Event {
 }
 
 /// Reads events as a browser does, until the stream ends or `enough` of one.
-async fn watch(server: &TestServer, job: i64, seen: Option<&str>, enough: impl Fn(&Event) -> bool) -> Vec<Event> {
+async fn watch(
+    server: &TestServer,
+    job: i64,
+    seen: Option<&str>,
+    enough: impl Fn(&Event) -> bool,
+) -> Vec<Event> {
     let mut request = server.client.get(server.url(&format!("/v1/jobs/{job}/events")));
     if let Some(seen) = seen {
         request = request.header("Last-Event-ID", seen);
@@ -30,7 +35,11 @@ async fn watch(server: &TestServer, job: i64, seen: Option<&str>, enough: impl F
         text.push_str(std::str::from_utf8(&piece.unwrap()).unwrap());
         while let Some((event, rest)) = text.split_once("\n\n") {
             let field = |name: &str| {
-                event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default().to_owned()
+                event
+                    .lines()
+                    .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+                    .unwrap_or_default()
+                    .to_owned()
             };
             let data = serde_json::from_str(&field("data")).unwrap_or(Value::Null);
             let event = Event { id: field("id"), kind: field("event"), data };
@@ -73,7 +82,10 @@ async fn a_watcher_hears_every_state_and_the_end() {
     let (events, ()) = tokio::join!(watching, working);
     let (first, last) = (events.first().unwrap(), events.last().unwrap());
     assert_eq!((first.kind.as_str(), &first.data["status"]), ("progress", &json!("pending")));
-    assert_eq!((last.kind.as_str(), &last.data["status"], &last.data["is_complete"]), ("end", &json!("completed"), &json!(true)));
+    assert_eq!(
+        (last.kind.as_str(), &last.data["status"], &last.data["is_complete"]),
+        ("end", &json!("completed"), &json!(true))
+    );
     assert!(events.iter().any(|event| event.data["completed_chunks"] == 2), "{events:?}");
     assert!(events.windows(2).all(|pair| pair[0].id != pair[1].id));
 }
@@ -90,7 +102,10 @@ async fn who_comes_back_hears_only_what_is_different() {
     let third = watch(&server, job, Some(&second[0].id), |_| false).await;
     assert_eq!((third.len(), third[0].kind.as_str()), (1, "end"));
     // Who has heard the end is told not to come back.
-    let request = server.client.get(server.url(&format!("/v1/jobs/{job}/events"))).header("Last-Event-ID", &third[0].id);
+    let request = server
+        .client
+        .get(server.url(&format!("/v1/jobs/{job}/events")))
+        .header("Last-Event-ID", &third[0].id);
     assert_eq!(request.send().await.unwrap().status(), StatusCode::NO_CONTENT);
 }
 

@@ -71,22 +71,46 @@ fn requests() -> Vec<Bad> {
         post("a name with a zero byte", "/v1/jobs", "{\"name\":\"a\\u0000\"}", 422, "validation"),
         post("no images", "/v1/jobs", "{\"name\":\"a\",\"max_images\":0}", 422, "validation"),
         post("negative images", "/v1/jobs", "{\"name\":\"a\",\"max_images\":-1}", 422, "validation"),
-        post("images beyond 64 bits", "/v1/jobs", "{\"name\":\"a\",\"max_images\":99999999999999999999}", 422, "validation"),
+        post(
+            "images beyond 64 bits",
+            "/v1/jobs",
+            "{\"name\":\"a\",\"max_images\":99999999999999999999}",
+            422,
+            "validation",
+        ),
         post("half an image", "/v1/jobs", "{\"name\":\"a\",\"max_images\":1.5}", 422, "validation"),
         post("a priority of 11", "/v1/jobs", "{\"name\":\"a\",\"priority\":11}", 422, "validation"),
         post("chunks of no image", "/v1/jobs", "{\"name\":\"a\",\"chunk_size\":0}", 422, "validation"),
         post("an unknown executor", "/v1/jobs", "{\"name\":\"a\",\"executor\":\"magic\"}", 422, "validation"),
-        post("a lease shorter than a heartbeat", "/v1/jobs", "{\"name\":\"a\",\"policy\":{\"heartbeat_interval_s\":20}}", 422, "validation"),
+        post(
+            "a lease shorter than a heartbeat",
+            "/v1/jobs",
+            "{\"name\":\"a\",\"policy\":{\"heartbeat_interval_s\":20}}",
+            422,
+            "validation",
+        ),
         post("a recipe that is a list", "/v1/jobs", "{\"name\":\"a\",\"recipe\":[]}", 422, "validation"),
         post("claims without a worker", "/v1/claims", "{}", 422, "validation"),
         post("claims of none", "/v1/claims", "{\"worker\":\"w\",\"limit\":0}", 422, "validation"),
         post("claims of too many", "/v1/claims", "{\"worker\":\"w\",\"limit\":1001}", 422, "validation"),
         post("an endless wait", "/v1/claims", "{\"worker\":\"w\",\"wait_s\":1e300}", 422, "validation"),
         post("a wait into the past", "/v1/claims", "{\"worker\":\"w\",\"wait_s\":-1}", 422, "validation"),
-        post("a claim of a job that is not there", "/v1/claims", "{\"worker\":\"w\",\"job_id\":777}", 404, "not_found"),
+        post(
+            "a claim of a job that is not there",
+            "/v1/claims",
+            "{\"worker\":\"w\",\"job_id\":777}",
+            404,
+            "not_found",
+        ),
         post("too many completions", "/v1/completions", many.clone(), 422, "validation"),
         post("too many heartbeats", "/v1/heartbeats", many, 422, "validation"),
-        post("an outcome that climbs", "/v1/chunks/1/completed", "{\"attempt\":1,\"outcome\":{\"images_ok\":1,\"outputs\":[\"../x\"]}}", 422, "validation"),
+        post(
+            "an outcome that climbs",
+            "/v1/chunks/1/completed",
+            "{\"attempt\":1,\"outcome\":{\"images_ok\":1,\"outputs\":[\"../x\"]}}",
+            422,
+            "validation",
+        ),
         post("a split into nothing", "/v1/chunks/1/split", "{\"parts\":0}", 422, "validation"),
         post("an unknown role", "/v1/tokens", "{\"name\":\"a\",\"role\":\"god\"}", 422, "validation"),
         post("a body of 3 MiB", "/v1/jobs", large, 413, "too_large"),
@@ -110,19 +134,75 @@ fn requests() -> Vec<Bad> {
         bad("a method of one's own", "BREW /v1/jobs HTTP/1.1", "", "", 405, "method_not_allowed"),
         bad("a method that is not there", "PUT /v1/jobs HTTP/1.1", JSON, "{}", 405, "method_not_allowed"),
         bad("no content type", "POST /v1/jobs HTTP/1.1", "", "{}", 415, "unsupported_media_type"),
-        bad("a form", "POST /v1/jobs HTTP/1.1", "content-type: application/x-www-form-urlencoded\r\n", "name=a", 415, "unsupported_media_type"),
-        bad("a content type that is no text", "POST /v1/jobs HTTP/1.1", "content-type: \u{80}\r\n", "{}", 415, "unsupported_media_type"),
-        bad("an idempotency key with a space", "POST /v1/jobs HTTP/1.1", format!("{JSON}idempotency-key: a b\r\n"), "{\"name\":\"a\"}", 422, "validation"),
-        bad("an idempotency key that is too long", "POST /v1/jobs HTTP/1.1", format!("{JSON}idempotency-key: {}\r\n", "k".repeat(256)), "{\"name\":\"a\"}", 422, "validation"),
-        bad("a foreign page's request", "POST /v1/jobs HTTP/1.1", format!("{JSON}origin: http://evil.example\r\n"), "{\"name\":\"a\"}", 403, "forbidden"),
+        bad(
+            "a form",
+            "POST /v1/jobs HTTP/1.1",
+            "content-type: application/x-www-form-urlencoded\r\n",
+            "name=a",
+            415,
+            "unsupported_media_type",
+        ),
+        bad(
+            "a content type that is no text",
+            "POST /v1/jobs HTTP/1.1",
+            "content-type: \u{80}\r\n",
+            "{}",
+            415,
+            "unsupported_media_type",
+        ),
+        bad(
+            "an idempotency key with a space",
+            "POST /v1/jobs HTTP/1.1",
+            format!("{JSON}idempotency-key: a b\r\n"),
+            "{\"name\":\"a\"}",
+            422,
+            "validation",
+        ),
+        bad(
+            "an idempotency key that is too long",
+            "POST /v1/jobs HTTP/1.1",
+            format!("{JSON}idempotency-key: {}\r\n", "k".repeat(256)),
+            "{\"name\":\"a\"}",
+            422,
+            "validation",
+        ),
+        bad(
+            "a foreign page's request",
+            "POST /v1/jobs HTTP/1.1",
+            format!("{JSON}origin: http://evil.example\r\n"),
+            "{\"name\":\"a\"}",
+            403,
+            "forbidden",
+        ),
         // Not even HTTP.
-        bad("a head beyond all bounds", "GET /v1/jobs HTTP/1.1", format!("x-long: {}\r\n", "x".repeat(100_000)), "", 0, ""),
+        bad(
+            "a head beyond all bounds",
+            "GET /v1/jobs HTTP/1.1",
+            format!("x-long: {}\r\n", "x".repeat(100_000)),
+            "",
+            0,
+            "",
+        ),
         bad("a thousand headers", "GET /v1/jobs HTTP/1.1", "x: y\r\n".repeat(1000), "", 0, ""),
         bad("a path beyond all bounds", format!("GET /{} HTTP/1.1", "p".repeat(100_000)), "", "", 0, ""),
         bad("a header without a colon", "GET /v1/jobs HTTP/1.1", "nonsense\r\n", "", 0, ""),
         bad("a line that is none", "nonsense", "", "", 0, ""),
-        bad("two lengths", "POST /v1/jobs HTTP/1.1", format!("{JSON}content-length: 2\r\n"), "{\"name\":\"a\"}", 0, ""),
-        bad("a length and chunks", "POST /v1/jobs HTTP/1.1", format!("{JSON}transfer-encoding: chunked\r\n"), "0\r\n\r\n", 0, ""),
+        bad(
+            "two lengths",
+            "POST /v1/jobs HTTP/1.1",
+            format!("{JSON}content-length: 2\r\n"),
+            "{\"name\":\"a\"}",
+            0,
+            "",
+        ),
+        bad(
+            "a length and chunks",
+            "POST /v1/jobs HTTP/1.1",
+            format!("{JSON}transfer-encoding: chunked\r\n"),
+            "0\r\n\r\n",
+            0,
+            "",
+        ),
     ]
 }
 
@@ -149,7 +229,11 @@ async fn every_bad_request_gets_its_problem_document_and_the_next_one_works() {
             assert!(head.contains("content-type: application/problem+json"), "{what}: {head}");
             assert!(head.contains("x-request-id: "), "{what}: {head}");
             let problem: Value = serde_json::from_str(body).unwrap();
-            assert_eq!((&problem["code"], &problem["status"]), (&json!(code), &json!(status)), "{what}: {problem}");
+            assert_eq!(
+                (&problem["code"], &problem["status"]),
+                (&json!(code), &json!(status)),
+                "{what}: {problem}"
+            );
             assert!(!problem["detail"].as_str().unwrap().is_empty(), "{what}");
             if code == "validation" {
                 let error = &problem["errors"][0];

@@ -24,7 +24,10 @@ async fn metrics_have_few_labels_whatever_is_asked() {
         server.get(&format!("/made/up/{n}")).await;
     }
     let text = server.client.get(server.url("/metrics")).send().await.unwrap().text().await.unwrap();
-    assert!(text.contains("ream_http_requests_total{method=\"GET\",route=\"/v1/jobs/{job_id}\",status=\"200\"}"), "{text}");
+    assert!(
+        text.contains("ream_http_requests_total{method=\"GET\",route=\"/v1/jobs/{job_id}\",status=\"200\"}"),
+        "{text}"
+    );
     assert!(!text.contains("/made/up"), "{text}");
     assert!(text.contains("route=\"unmatched\""), "{text}");
 }

@@ -20,7 +20,8 @@ async fn requests_go_through_tls_and_http_2() {
     let server = TestServer::start_with(|config| config.tls = Some(files)).await;
     let root = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([root]).build().unwrap();
-    let answer = client.get(format!("https://localhost:{}/healthz", server.address.port())).send().await.unwrap();
+    let answer =
+        client.get(format!("https://localhost:{}/healthz", server.address.port())).send().await.unwrap();
     assert_eq!((answer.status(), answer.version()), (StatusCode::OK, reqwest::Version::HTTP_2));
     // Who does not speak TLS hears nothing.
     assert!(server.client.get(server.url("/healthz")).send().await.is_err());
@@ -32,7 +33,9 @@ async fn files_that_are_no_certificate_are_named() {
     let missing = TlsFiles { certificate: "missing.pem".into(), key: "missing.pem".into() };
     let empty = server.folder.path().join("empty.pem");
     std::fs::write(&empty, "").unwrap();
-    for (files, named) in [(missing, "missing.pem"), (TlsFiles { certificate: empty.clone(), key: empty }, "empty.pem")] {
+    for (files, named) in
+        [(missing, "missing.pem"), (TlsFiles { certificate: empty.clone(), key: empty }, "empty.pem")]
+    {
         let mut config = ServerConfig::new(([127, 0, 0, 1], 0).into());
         config.tls = Some(files);
         let refused = Server::bind(server.store.clone(), config).await.err().unwrap().to_string();

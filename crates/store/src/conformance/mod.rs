@@ -16,9 +16,12 @@ mod kit;
 /// them. The facts themselves stay private, so that the compiler names those that are missing here.
 macro_rules! facts {
     ($d:tt $concern:ident: $($fact:ident),+ $(,)?) => {
+        facts!($d $concern of TestStore: $($fact),+);
+    };
+    ($d:tt $concern:ident of $store:ident: $($fact:ident),+ $(,)?) => {
         #[doc(hidden)]
         pub mod facts {
-            $(pub async fn $fact(store: crate::conformance::TestStore) {
+            $(pub async fn $fact(store: crate::conformance::$store) {
                 super::$fact(&store).await;
             })+
         }
@@ -86,9 +89,11 @@ pub mod queries;
 pub mod release;
 pub mod retry;
 pub mod split;
+pub mod tokens;
 pub mod verify;
 
 use crate::repository::JobChunkRepository;
+use crate::tokens::TokenRepository;
 use async_trait::async_trait;
 use ream_core::JobId;
 use std::sync::Arc;
@@ -120,10 +125,18 @@ pub struct TestStore {
     pub hooks: Box<dyn Hooks>,
 }
 
+/// The same of a backend that keeps tokens, for `ream_store::tokens!(fresh)`: a client of a server is none.
+pub struct TestTokens {
+    /// What is tested.
+    pub tokens: Arc<dyn TokenRepository>,
+    /// What only tests may do.
+    pub hooks: Box<dyn Hooks>,
+}
+
 /// Runs one fact on a fresh store, with threads enough for callers that meet.
-pub fn run<M, F>(fresh: impl FnOnce() -> M, fact: impl FnOnce(TestStore) -> F)
+pub fn run<S, M, F>(fresh: impl FnOnce() -> M, fact: impl FnOnce(S) -> F)
 where
-    M: Future<Output = TestStore>,
+    M: Future<Output = S>,
     F: Future<Output = ()>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

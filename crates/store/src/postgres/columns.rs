@@ -167,3 +167,10 @@ macro_rules! activity_columns {
         "id, created_at, actor, action, job_id, chunk_id, from_status, to_status, attempt, task_id, unfenced, message"
     };
 }
+
+/// The columns that [`rows::Columns::token`](super::rows::Columns) reads, in its order.
+macro_rules! token_columns {
+    () => {
+        "id, name, role, created_at, created_by, expires_at, revoked_at, revoked_by"
+    };
+}

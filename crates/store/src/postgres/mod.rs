@@ -31,6 +31,7 @@ mod plans;
 mod rows;
 mod sharing;
 mod statement;
+mod tokens;
 mod transaction;
 mod tries;
 mod verify;
@@ -46,6 +47,7 @@ use crate::repository::{
     MovedChunk, NewChunk, WakeUps,
 };
 use crate::schema_change::SchemaChange;
+use crate::tokens::{NewToken, StoredToken, TokenRepository};
 use async_trait::async_trait;
 use chunks::Call;
 use claim::Wanted;
@@ -55,10 +57,11 @@ use error::{Failure, unavailable};
 use groups::Groups;
 use marks::{DueMark, SettledMark};
 use migrate::Standing;
+use ream_core::Token;
 use ream_core::event::Event;
 use ream_core::job_event::{JobEvent, NewCrawlJob};
 use ream_core::{
-    Activity, ChunkId, CrawlJob, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp,
+    Activity, ChunkId, CrawlJob, Error, JobChunk, JobChunkStatus, JobId, Priority, Result, Timestamp, TokenId,
 };
 use sharing::{Claims, Words};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -398,6 +401,30 @@ impl JobChunkRepository for PostgresStore {
 
     fn wake_ups(&self) -> WakeUps {
         self.database.waker.wake_ups()
+    }
+}
+
+#[async_trait]
+impl TokenRepository for PostgresStore {
+    async fn create_token(&self, new: NewToken, actor: &Actor) -> Result<Token> {
+        new.validate()?;
+        transact!(self.database, Begin::Write, |tx| tokens::create(&tx, &new, actor))
+    }
+
+    async fn list_tokens(&self, page: PageRequest) -> Result<Page<Token>> {
+        read!(self.database, |connection| tokens::list(&connection, page))
+    }
+
+    async fn revoke_token(&self, token_id: TokenId, actor: &Actor) -> Result<Token> {
+        read!(self.database, |connection| tokens::revoke(&connection, token_id, actor))
+    }
+
+    async fn find_token(&self, token_id: TokenId) -> Result<Option<StoredToken>> {
+        read!(self.database, |connection| tokens::find(&connection, token_id))
+    }
+
+    async fn any_tokens(&self) -> Result<bool> {
+        read!(self.database, |connection| tokens::any(&connection))
     }
 }
 

@@ -7,7 +7,7 @@ use super::connect::{Connection, Connections};
 use super::statement::Sql;
 use super::{
     PostgresOptions, PostgresStore, activity, chunks, claim, clock, creation, duties, jobs, moves, once,
-    tries, verify, writes,
+    tokens, tries, verify, writes,
 };
 use crate::repository::{Actor, ClaimRequest, JobChunkRepository as _};
 use futures::StreamExt as _;
@@ -84,6 +84,11 @@ static ALL: &[(&str, &Sql)] = statements![
     once::LOOK,
     once::KEEP,
     once::SWEEP,
+    tokens::CREATE,
+    tokens::FIND,
+    tokens::LIST,
+    tokens::REVOKE,
+    tokens::ANY,
     tries::XACT_STATUS,
     verify::JOB,
     verify::CHUNKS,

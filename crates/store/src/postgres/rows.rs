@@ -2,6 +2,7 @@
 
 use super::error::corrupt;
 use bytes::{BufMut as _, BytesMut};
+use ream_core::Token;
 use ream_core::chunk::Dispatch;
 use ream_core::job::Counters;
 use ream_core::last_move::LastMove;
@@ -9,7 +10,7 @@ use ream_core::policy::PolicyFields;
 use ream_core::throughput::Throughput;
 use ream_core::{
     Activity, Attempt, ChunkId, ChunkState, CrawlJob, Error, ImageRange, JobChunk, JobChunkStatus, JobDelta,
-    JobGate, JobId, Lease, Policy, Priority, Result, TaskId, Timestamp,
+    JobGate, JobId, Lease, Policy, Priority, Result, TaskId, Timestamp, TokenId,
 };
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
@@ -257,6 +258,22 @@ impl<'r> Columns<'r> {
             task_id: self.get::<Option<String>>()?.map(TaskId::new).transpose().map_err(corrupt)?,
             unfenced: self.get()?,
             message: self.get()?,
+        })
+    }
+}
+
+impl Columns<'_> {
+    /// A token from [`token_columns`].
+    pub(super) fn token(&mut self) -> Result<Token> {
+        Ok(Token {
+            id: TokenId::new(self.get()?),
+            name: self.get()?,
+            role: self.word(|text| text.parse().ok())?,
+            created_at: self.time()?,
+            created_by: self.get()?,
+            expires_at: self.maybe_time()?,
+            revoked_at: self.maybe_time()?,
+            revoked_by: self.get()?,
         })
     }
 }

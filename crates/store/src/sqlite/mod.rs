@@ -19,6 +19,7 @@ mod once;
 mod plans;
 mod rows;
 mod threads;
+mod tokens;
 mod verify;
 
 use crate::once::{Answered, Once, Operation};
@@ -28,13 +29,15 @@ use crate::repository::{
     MovedChunk, NewChunk, WakeUps,
 };
 use crate::schema_change::SchemaChange;
+use crate::tokens::{NewToken, StoredToken, TokenRepository};
 use async_trait::async_trait;
 use error::Doing;
+use ream_core::Token;
 use ream_core::event::Event;
 use ream_core::job_event::{JobEvent, NewCrawlJob};
 use ream_core::{
     Activity, ChunkId, CrawlJob, DatabaseFault, Error, JobChunk, JobChunkStatus, JobId, Priority, Result,
-    Timestamp,
+    Timestamp, TokenId,
 };
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -376,5 +379,31 @@ impl JobChunkRepository for SqliteStore {
 
     fn wake_ups(&self) -> WakeUps {
         self.wake_ups.clone()
+    }
+}
+
+#[async_trait]
+impl TokenRepository for SqliteStore {
+    async fn create_token(&self, new: NewToken, actor: &Actor) -> Result<Token> {
+        new.validate()?;
+        let actor = actor.clone();
+        self.write(move |cx| tokens::create(cx, &new, &actor)).await
+    }
+
+    async fn list_tokens(&self, page: PageRequest) -> Result<Page<Token>> {
+        self.read(move |conn| tokens::list(conn, page)).await
+    }
+
+    async fn revoke_token(&self, token_id: TokenId, actor: &Actor) -> Result<Token> {
+        let actor = actor.clone();
+        self.write(move |cx| tokens::revoke(cx, token_id, &actor)).await
+    }
+
+    async fn find_token(&self, token_id: TokenId) -> Result<Option<StoredToken>> {
+        self.read(move |conn| tokens::find(conn, token_id)).await
+    }
+
+    async fn any_tokens(&self) -> Result<bool> {
+        self.read(tokens::any).await
     }
 }

@@ -1,6 +1,8 @@
 //! Between rows and the domain's types. A row that cannot be such a value is an error, never a guess.
 
 use super::error::corrupt;
+use crate::tokens::StoredToken;
+use ream_core::Token;
 use ream_core::chunk::Dispatch;
 use ream_core::job::Counters;
 use ream_core::last_move::LastMove;
@@ -8,7 +10,7 @@ use ream_core::policy::PolicyFields;
 use ream_core::throughput::Throughput;
 use ream_core::{
     Activity, Attempt, ChunkId, ChunkState, CrawlJob, Error, ImageRange, JobChunk, JobChunkStatus, JobGate,
-    JobId, Lease, Policy, Priority, Result, TaskId, Timestamp,
+    JobId, Lease, Policy, Priority, Result, TaskId, Timestamp, TokenId,
 };
 use rusqlite::Row;
 use rusqlite::types::FromSql;
@@ -30,6 +32,10 @@ pub(super) const JOB_COLUMNS: &str = "id, name, gate, priority, max_images, chun
 /// The columns that [`activity`] reads, in its order.
 pub(super) const ACTIVITY_COLUMNS: &str = "id, created_at, actor, action, job_id, chunk_id, from_status, to_status, \
     attempt, task_id, unfenced, message";
+
+/// The columns that [`token`] reads, in its order.
+pub(super) const TOKEN_COLUMNS: &str =
+    "id, name, role, created_at, created_by, expires_at, revoked_at, revoked_by";
 
 /// Reads columns from left to right.
 struct Columns<'r, 's> {
@@ -215,6 +221,30 @@ pub(super) fn activity(row: &Row<'_>) -> Result<Activity> {
         task_id: c.get::<Option<String>>()?.map(TaskId::new).transpose().map_err(corrupt)?,
         unfenced: c.get()?,
         message: c.get()?,
+    })
+}
+
+/// A token from [`TOKEN_COLUMNS`].
+pub(super) fn token(row: &Row<'_>) -> Result<Token> {
+    read_token(&mut Columns::new(row))
+}
+
+/// A token from [`TOKEN_COLUMNS`] with the digest of its secret, read at this moment.
+pub(super) fn stored_token(row: &Row<'_>, now: Timestamp) -> Result<StoredToken> {
+    let mut c = Columns::new(row);
+    Ok(StoredToken { token: read_token(&mut c)?, secret_sha256: c.get()?, now })
+}
+
+fn read_token(c: &mut Columns<'_, '_>) -> Result<Token> {
+    Ok(Token {
+        id: TokenId::new(c.get()?),
+        name: c.get()?,
+        role: c.word(|text| text.parse().ok())?,
+        created_at: c.time()?,
+        created_by: c.get()?,
+        expires_at: c.maybe_time()?,
+        revoked_at: c.maybe_time()?,
+        revoked_by: c.get()?,
     })
 }
 

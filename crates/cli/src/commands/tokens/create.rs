@@ -52,7 +52,10 @@ pub(super) async fn run(args: CreateArgs, cx: &Context<'_>) -> Result<Exit> {
     }
     cx.out.line(&token)?;
     let until = stored.expires_at.map_or_else(String::new, |at| format!(", good until {}", text::time(at)));
-    cx.out.note(format_args!("token {} `{}`, {}{until}; it is not shown again", stored.id, stored.name, stored.role));
+    cx.out.note(format_args!(
+        "token {} `{}`, {}{until}; it is not shown again",
+        stored.id, stored.name, stored.role
+    ));
     cx.out.hint("commands and workers take it from the variable `REAM_TOKEN`");
     Ok(Exit::Success)
 }

@@ -36,7 +36,9 @@ pub(super) async fn run(args: ListArgs, cx: &Context<'_>) -> Result<Exit> {
     let read = |request| store.list_tokens(request);
     let tokens = pages::show(cx, &args.page, table, read, add).await?;
     if tokens == 0 && !cx.out.is_json() {
-        cx.out.note("no tokens: servers listen on their own machine only, and trust whoever reaches them there");
+        cx.out.note(
+            "no tokens: servers listen on their own machine only, and trust whoever reaches them there",
+        );
     }
     Ok(Exit::Success)
 }

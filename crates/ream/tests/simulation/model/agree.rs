@@ -90,6 +90,7 @@ pub(super) fn job(model: &Model, wanted: &Job, found: &CrawlJob, listed: bool) -
     d.see("status", &found.status(), &model.status(wanted));
     d.see("priority", &found.priority.get(), &wanted.priority);
     d.see("images", &found.max_images, &wanted.images);
+    d.see("list", &found.image_list.is_some(), &wanted.list);
     d.see("executor", &found.executor, &wanted.executor);
     d.see("policy", &found.policy, &wanted.rules.policy());
     let count = model.count(wanted.id);

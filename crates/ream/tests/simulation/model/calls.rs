@@ -78,6 +78,13 @@ impl Model {
                 let said = self.update_job(*job, None, Some(*priority), None);
                 self.judge_job(*job, said, answer)
             }
+            Op::TakeList { job, images } => {
+                let said = self.take_list(*job, *images);
+                match both(said, answer)? {
+                    Some(()) => self.agree_job(*job, answer),
+                    None => Ok(()),
+                }
+            }
             Op::Pause(job) => self.judge_gate(*job, JobGate::Paused, answer),
             Op::Resume(job) => self.judge_gate(*job, JobGate::Open, answer),
             Op::Cancel(job) => self.judge_gate(*job, JobGate::Cancelled, answer),

@@ -217,6 +217,30 @@ impl Model {
         Ok(())
     }
 
+    /// A list comes once, and before the chunks.
+    pub(super) fn take_list(&mut self, id: i64, images: u64) -> Said<()> {
+        if images == 0 {
+            return Err("validation");
+        }
+        let job = self.job(id)?;
+        if job.list && job.images == Some(images) {
+            return Ok(());
+        }
+        if job.list || job.chunked.is_some() {
+            return Err("already_chunked");
+        }
+        if job.gate == JobGate::Cancelled {
+            return Err("job_not_running");
+        }
+        let job = self.job_mut(id);
+        (job.list, job.images) = (true, Some(images));
+        if job.executor == Executor::External {
+            job.executor = Executor::Ream;
+        }
+        self.log_job(OPERATOR, "list_taken", id, Words::Any);
+        Ok(())
+    }
+
     /// After a pause has returned no chunk of the job starts.
     pub(super) fn set_gate(&mut self, id: i64, gate: JobGate) -> Said<()> {
         let now = self.now;
