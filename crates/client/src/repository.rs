@@ -153,7 +153,7 @@ impl JobChunkRepository for RemoteRepository {
     }
 
     async fn delete_job(&self, job_id: JobId, _: &Actor) -> Result<()> {
-        self.servers.read::<Nothing>(Ask::delete(format!("/v1/jobs/{job_id}"))).await.map(|_| ())
+        self.servers.read::<()>(Ask::delete(format!("/v1/jobs/{job_id}"))).await
     }
 
     async fn create_chunks_step(
@@ -191,7 +191,8 @@ impl JobChunkRepository for RemoteRepository {
         let answer = self.servers.ask::<CreatedChunks>(ask).await?;
         let repeated = answer.status == StatusCode::OK && !answer.resent;
         let mut answer = created(answer.value);
-        answer.created = true;
+        // Asked again after an answer that was lost, it is this very call that created them.
+        answer.created = !repeated;
         Ok(Answered { answer, repeated })
     }
 
@@ -293,7 +294,7 @@ impl JobChunkRepository for RemoteRepository {
     async fn mark_published(&self, chunk: &JobChunk) -> Result<()> {
         let path = format!("/v1/chunks/{}/published", chunk.id);
         let ask = Ask::post(path).json(&OfAttempt { attempt: chunk.attempt })?;
-        self.servers.read::<Nothing>(ask).await.map(|_| ())
+        self.servers.read::<()>(ask).await
     }
 
     async fn verify_job(&self, job_id: JobId) -> Result<JobVerdict> {
@@ -329,7 +330,3 @@ impl JobChunkRepository for RemoteRepository {
         self.wake_ups.subscribe()
     }
 }
-
-/// An answer without a body.
-#[derive(Deserialize)]
-struct Nothing {}

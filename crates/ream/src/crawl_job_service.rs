@@ -130,7 +130,15 @@ impl CrawlJobService {
     /// # Errors
     /// Not found. Conflict: completed.
     pub async fn cancel(&self, job_id: JobId) -> Result<CrawlJob> {
-        self.repository.apply_to_job(job_id, JobEvent::Cancel { reason: None }, &self.actor).await
+        self.cancel_because(job_id, None).await
+    }
+
+    /// [`Self::cancel`], with a reason for the activity log.
+    ///
+    /// # Errors
+    /// Validation: a reason that is empty, longer than 1,000 characters or of several lines. Otherwise as [`Self::cancel`].
+    pub async fn cancel_because(&self, job_id: JobId, reason: Option<String>) -> Result<CrawlJob> {
+        self.repository.apply_to_job(job_id, JobEvent::Cancel { reason }, &self.actor).await
     }
 
     /// Hides the job at once, then removes its chunks. A crash in between loses nothing: the duties go on.

@@ -4,14 +4,16 @@ use crate::access::Peer;
 use crate::app::App;
 use crate::config::Limits;
 use crate::metrics::Metrics;
+use crate::tls;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,7 +43,7 @@ pub(crate) async fn serve(
     let limits = app.config.limits.clone();
     let connections = Arc::new(Semaphore::new(limits.max_connections));
     let router = app.router();
-    let builder = Arc::new(builder(&limits));
+    let protocols = Arc::new(Protocols::new(&limits));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -54,10 +56,9 @@ pub(crate) async fn serve(
             Ok((stream, peer, place)) => {
                 let connection = Connection {
                     router: router.clone(),
-                    builder: builder.clone(),
+                    protocols: protocols.clone(),
                     tls: tls.clone(),
                     watcher: graceful.watcher(),
-                    stopping: stopping.clone(),
                     handshake_timeout: limits.head_timeout,
                 };
                 tokio::spawn(async move {
@@ -93,56 +94,88 @@ async fn accept(
     Ok((stream, peer, place))
 }
 
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_buf_size(limits.max_head_bytes.max(8192));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(limits.head_timeout);
-    builder
+/// The two protocols. Which one a connection speaks is told by TLS, and without it there is only the older: a server that waits for
+/// first bytes to tell them apart would wait for ever for who sends none.
+#[derive(Clone)]
+struct Protocols {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+}
+
+impl Protocols {
+    fn new(limits: &Limits) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_timeout)
+            .max_buf_size(limits.max_head_bytes.max(8192));
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(limits.head_timeout);
+        Self { http1, http2 }
+    }
 }
 
 /// One connection.
 struct Connection {
     router: Router,
-    builder: Arc<Builder<TokioExecutor>>,
+    protocols: Arc<Protocols>,
     tls: Option<TlsAcceptor>,
     watcher: Watcher,
-    stopping: CancellationToken,
     handshake_timeout: Duration,
 }
 
 impl Connection {
     async fn serve(self, stream: TcpStream, peer: SocketAddr) {
-        match &self.tls {
-            None => self.answer(stream, peer).await,
-            Some(tls) => match tokio::time::timeout(self.handshake_timeout, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.answer(stream, peer).await,
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came about"),
-                Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
-            },
+        let Some(tls) = self.tls.clone() else { return self.speak_http1(stream, peer).await };
+        match tokio::time::timeout(self.handshake_timeout, tls.accept(stream)).await {
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
+                self.speak_http2(stream, peer).await;
+            }
+            Ok(Ok(stream)) => self.speak_http1(stream, peer).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came about"),
+            Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
         }
     }
 
-    async fn answer(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, peer: SocketAddr) {
-        let router = self.router.map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer.ip()));
-            request.map(Body::new)
-        });
-        let connection = self
-            .builder
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-            .into_owned();
-        if let Err(error) = self.watcher.watch(connection).await {
-            tracing::debug!(%peer, error = %error, "a connection broke off");
-        }
+    async fn speak_http1(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        peer: SocketAddr,
+    ) {
+        let service = answering(self.router, peer);
+        let connection = self.protocols.http1.serve_connection(TokioIo::new(stream), service);
+        note_end(peer, self.watcher.watch(connection).await);
+    }
+
+    async fn speak_http2(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        peer: SocketAddr,
+    ) {
+        let service = answering(self.router, peer);
+        let connection = self.protocols.http2.serve_connection(TokioIo::new(stream), service);
+        note_end(peer, self.watcher.watch(connection).await);
+    }
+}
+
+/// The routes, told who asks.
+fn answering(
+    router: Router,
+    peer: SocketAddr,
+) -> impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send {
+    TowerToHyperService::new(router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        request.map(Body::new)
+    }))
+}
+
+fn note_end(peer: SocketAddr, end: Result<(), hyper::Error>) {
+    if let Err(error) = end {
+        tracing::debug!(%peer, %error, "a connection broke off");
     }
 }

@@ -79,22 +79,23 @@ impl FromRequestParts<App> for Caller {
 pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Lets a request through to its handler, with its [`Caller`].
-pub(crate) async fn check(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    match admit(&app, &request).await {
+pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match admit(&app, &parts).await {
         Ok(caller) => {
-            request.extensions_mut().insert(caller.clone());
-            let mut response = next.run(request).await;
+            parts.extensions.insert(caller.clone());
+            let mut response = next.run(Request::from_parts(parts, body)).await;
             response.extensions_mut().insert(caller);
             response
         }
         // The body was not read.
-        Err(refusal) if request.headers().contains_key(header::TRANSFER_ENCODING) => refusal.closing(),
+        Err(refusal) if parts.headers.contains_key(header::TRANSFER_ENCODING) => refusal.closing(),
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn admit(app: &App, request: &Request) -> Result<Caller, Refusal> {
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+async fn admit(app: &App, request: &Parts) -> Result<Caller, Refusal> {
+    let peer = request.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
     let caller = match need(request) {
         Some(Need::Nothing) => return Ok(Caller::open()),
         Some(need) => {
@@ -114,18 +115,18 @@ async fn admit(app: &App, request: &Request) -> Result<Caller, Refusal> {
 }
 
 /// What the route wants; `None` where there is no such route.
-fn need(request: &Request) -> Option<Need> {
-    let path = request.extensions().get::<MatchedPath>()?.as_str();
-    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+fn need(request: &Parts) -> Option<Need> {
+    let path = request.extensions.get::<MatchedPath>()?.as_str();
+    let method = if request.method == Method::HEAD { &Method::GET } else { &request.method };
     let found = ACCESS.iter().find(|(m, p, _)| m == method && *p == path);
     // A path of the table by another method is refused later, by the router.
     found.map(|(.., need)| *need).or_else(|| table::is_open_prefix(path).then_some(Need::Nothing))
 }
 
-async fn who(app: &App, request: &Request, peer: IpAddr) -> Result<Caller, Refusal> {
-    let given = bearer(request.headers());
+async fn who(app: &App, request: &Parts, peer: IpAddr) -> Result<Caller, Refusal> {
+    let given = bearer(&request.headers);
     if app.tokens.is_open(peer).await? {
-        guard::check_not_a_web_page(request.headers())?;
+        guard::check_not_a_web_page(&request.headers)?;
         return Ok(Caller::open());
     }
     let found = match given {

@@ -1,11 +1,11 @@
 //! Each request's id, its line in the log and its place in the metrics.
 
 use crate::access::Caller;
-use crate::answer::ProblemTold;
+use crate::answer::{ProblemTold, Refusal};
 use crate::app::App;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, Method};
 use ream_wire::REQUEST_ID;
 use std::time::Instant;
@@ -21,7 +21,8 @@ pub(crate) async fn request(State(app): State<App>, request: Request, next: Next
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
     let in_flight = app.metrics.begin();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let response = next.run(request).instrument(span.clone()).await;
+    let mut response = with_problem(response);
     drop(in_flight);
     let (status, took) = (response.status().as_u16(), started.elapsed());
     app.metrics.request(method, &route, status, took);
@@ -40,6 +41,31 @@ pub(crate) async fn request(State(app): State<App>, request: Request, next: Next
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// What the framework refuses by itself, and the pages that it serves, know nothing of problem documents.
+fn with_problem(response: Response) -> Response {
+    let status = response.status();
+    let refused = status.is_client_error() || status.is_server_error();
+    if !refused || response.extensions().get::<ProblemTold>().is_some() {
+        return response;
+    }
+    let code = match status.as_u16() {
+        404 => "not_found",
+        405 => "method_not_allowed",
+        408 => "timeout",
+        413 => "too_large",
+        415 => "unsupported_media_type",
+        431 => "headers_too_large",
+        400..=499 => "bad_request",
+        _ => "internal",
+    };
+    let told = status.canonical_reason().unwrap_or("refused").to_lowercase();
+    let mut problem = Refusal::new(code, told).into_response();
+    if let Some(caller) = response.extensions().get::<Caller>() {
+        problem.extensions_mut().insert(caller.clone());
+    }
+    problem
 }
 
 /// The client's id, where it is fit to be logged.

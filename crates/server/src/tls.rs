@@ -8,6 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 
+/// HTTP/2 as TLS names it (RFC 9113, section 3.2).
+pub(crate) const HTTP2: &[u8] = b"h2";
+
 /// # Errors
 /// The files cannot be read, are no PEM, or do not belong together.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ServerError> {
@@ -25,7 +28,7 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ServerError> {
         .with_no_client_auth()
         .with_single_cert(certificates, key);
     let mut config = config.map_err(|error| bad(&files.certificate, &error))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

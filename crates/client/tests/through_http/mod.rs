@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use ream_client::{AccessToken, ClientOptions, RemoteRepository};
 use ream_core::event::Event;
-use ream_core::job_event::{JobEvent, NewCrawlJob};
+use ream_core::job_event::{JobChanges, JobEvent, NewCrawlJob};
 use ream_core::{
     Activity, ChunkId, CrawlJob, JobChunk, JobChunkStatus, JobId, Priority, Result, Role, Timestamp,
 };
@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{Mutex, oneshot};
 
-pub struct ThroughHttp {
+pub(crate) struct ThroughHttp {
     store: Arc<dyn Store>,
     url: String,
     clients: Mutex<HashMap<String, Arc<RemoteRepository>>>,
@@ -26,7 +26,7 @@ pub struct ThroughHttp {
 }
 
 impl ThroughHttp {
-    pub async fn to(store: Arc<dyn Store>) -> Self {
+    pub(crate) async fn to(store: Arc<dyn Store>) -> Self {
         let config = ServerConfig::new(([127, 0, 0, 1], 0).into());
         // The facts say themselves when a duty does what.
         let server = Server::bind(store.clone(), config).await.unwrap().without_duties();
@@ -71,6 +71,14 @@ impl ThroughHttp {
     }
 }
 
+/// So many are surely created in one step.
+const ONE_STEP_IMAGES: u64 = 50_000;
+
+/// Who can be a token's name.
+fn is_name(actor: &str) -> bool {
+    actor.len() <= 100 && actor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
 /// What no route does.
 fn is_internal(event: &Event) -> bool {
     matches!(event, Event::Dispatch { .. } | Event::RetryByPolicy | Event::Expire | Event::Claim { .. })
@@ -89,7 +97,7 @@ impl JobChunkRepository for ThroughHttp {
         actor: &Actor,
         once: Option<&Once>,
     ) -> Result<Answered<CrawlJob>> {
-        if new.image_list.is_some() {
+        if new.image_list.is_some() || !is_name(actor.as_str()) {
             return self.store.create_job_once(new, actor, once).await;
         }
         self.as_actor(owner(once, actor)).await.create_job_once(new, actor, once).await
@@ -110,6 +118,11 @@ impl JobChunkRepository for ThroughHttp {
     async fn apply_to_job(&self, job_id: JobId, event: JobEvent, actor: &Actor) -> Result<CrawlJob> {
         match event {
             JobEvent::TakeImageList { .. } => self.store.apply_to_job(job_id, event, actor).await,
+            // A server lets the chunks follow in the same call; the facts look at what is between.
+            JobEvent::Update(JobChanges { priority: Some(_), .. }) => {
+                self.store.apply_to_job(job_id, event, actor).await
+            }
+            event if !is_name(actor.as_str()) => self.store.apply_to_job(job_id, event, actor).await,
             event => self.as_actor(actor.as_str()).await.apply_to_job(job_id, event, actor).await,
         }
     }
@@ -125,6 +138,10 @@ impl JobChunkRepository for ThroughHttp {
         priority: Option<Priority>,
         actor: &Actor,
     ) -> Result<Creation> {
+        if max_images > ONE_STEP_IMAGES {
+            // A server takes all steps in one call; the facts look at what is between.
+            return self.store.create_chunks_step(job_id, max_images, priority, actor).await;
+        }
         self.as_actor(actor.as_str()).await.create_chunks_step(job_id, max_images, priority, actor).await
     }
 
@@ -157,11 +174,14 @@ impl JobChunkRepository for ThroughHttp {
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
         let actor = request.actor();
+        if !is_name(actor.as_str()) {
+            return self.store.claim(request).await;
+        }
         self.as_actor(owner(request.once.clone().as_ref(), &actor)).await.claim(request).await
     }
 
     async fn apply(&self, events: Vec<(ChunkId, Event)>, actor: &Actor) -> Result<Vec<Result<MovedChunk>>> {
-        if events.iter().any(|(_, event)| is_internal(event)) {
+        if events.iter().any(|(_, event)| is_internal(event)) || !is_name(actor.as_str()) {
             return self.store.apply(events, actor).await;
         }
         self.as_actor(actor.as_str()).await.apply(events, actor).await

@@ -226,8 +226,12 @@ async fn split(
     Id(chunk_id): Id<ChunkId>,
     asked: Asked<Split>,
 ) -> Answer<Response> {
-    let done =
-        chunks(&app, &caller).split_chunk_once(chunk_id, asked.body.parts, asked.once.as_ref()).await?;
+    let parts = asked.body.parts;
+    if parts < 0 {
+        return Err(Error::invalid("parts", parts, "2 or more, and no more than the chunk has images").into());
+    }
+    let service = chunks(&app, &caller);
+    let done = service.split_chunk_once(chunk_id, parts.unsigned_abs(), asked.once.as_ref()).await?;
     let body = Items { items: done.answer };
     Ok(created(body, &format!("/v1/chunks/{chunk_id}"), done.repeated))
 }

@@ -145,12 +145,14 @@ async fn complete(
     let refused = refused(&app, &caller, items.iter().map(|item| (item.chunk_id, item.attempt))).await?;
     let ids: Vec<ChunkId> = items.iter().map(|item| item.chunk_id).collect();
     let allowed = items.into_iter().enumerate().filter(|(at, _)| !refused.contains_key(at));
-    let completions = allowed.map(|(_, CompletionItem { chunk_id, attempt, outcome })| Completion {
-        chunk: ChunkRef { chunk_id, attempt },
-        outcome,
-    });
+    let completions: Vec<_> = allowed
+        .map(|(_, CompletionItem { chunk_id, attempt, outcome })| Completion {
+            chunk: ChunkRef { chunk_id, attempt },
+            outcome,
+        })
+        .collect();
     let service = app.chunks.acting_as(caller.actor());
-    let answers = merged(ids.len(), refused, service.complete_many(completions.collect()).await?);
+    let answers = merged(ids.len(), refused, service.complete_many(completions).await?);
     app.metrics.chunks("completed", answers.iter().filter(|answer| answer.is_ok()).count());
     let items = ids.into_iter().zip(answers).map(|(chunk_id, answer)| match answer {
         Ok(chunk) => CompletionAnswer { chunk_id, chunk: Some(chunk.into()), error: None },
@@ -174,12 +176,10 @@ async fn heartbeat(
         refused(&app, &caller, items.iter().map(|item| (item.chunk_id, Some(item.attempt)))).await?;
     let ids: Vec<ChunkId> = items.iter().map(|item| item.chunk_id).collect();
     let allowed = items.into_iter().enumerate().filter(|(at, _)| !refused.contains_key(at));
-    let beats = allowed.map(|(_, HeartbeatItem { chunk_id, attempt, progress })| Heartbeat {
-        chunk_id,
-        attempt,
-        progress,
-    });
-    let answers = merged(ids.len(), refused, beat(&app, &caller, beats.collect()).await?);
+    let beats = allowed
+        .map(|(_, HeartbeatItem { chunk_id, attempt, progress })| Heartbeat { chunk_id, attempt, progress })
+        .collect();
+    let answers = merged(ids.len(), refused, beat(&app, &caller, beats).await?);
     let items = ids.into_iter().zip(answers).map(|(chunk_id, answer)| match answer {
         Ok(answer) => HeartbeatAnswerItem { chunk_id, answer: Some(answer), error: None },
         Err(error) => HeartbeatAnswerItem { chunk_id, answer: None, error: Some(error) },

@@ -1,7 +1,7 @@
 //! Claims that wait, and everything that follows a claim.
 
 use crate::kit::TestServer;
-use ream::{Actor, JobChunkRepository as _};
+use ream::Actor;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

@@ -41,7 +41,7 @@ fn get(what: &'static str, path: &str, status: u16, code: &'static str) -> Bad {
 
 /// The table.
 fn requests() -> Vec<Bad> {
-    let deep = "[".repeat(100_000);
+    let deep = format!("{{\"name\":\"a\",\"recipe\": {}", "[".repeat(100_000));
     let long_name = format!("{{\"name\": \"{}\"}}", "n".repeat(300));
     let many = json!({"items": vec![json!({"chunk_id": 1, "attempt": 1}); 1001]}).to_string();
     let large = format!("{{\"name\": \"{}\"}}", "x".repeat(3 << 20));

@@ -1,6 +1,6 @@
 //! A server with an empty database.
 
-use ream::{Actor, ChunkId, JobChunkRepository as _, JobId, NewCrawlJob, SqliteOptions, SqliteStore, Store};
+use ream::{Actor, JobId, NewCrawlJob, SqliteOptions, SqliteStore, Store};
 use ream_server::{Server, ServerConfig};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -74,10 +74,6 @@ impl TestServer {
             while !self.store.create_chunks_step(job.id, chunks * 5, None, &actor).await.unwrap().done {}
         }
         job.id
-    }
-
-    pub(crate) async fn first_chunk(&self, job_id: JobId) -> ChunkId {
-        self.store.next_pending_chunk(job_id).await.unwrap().unwrap().id
     }
 
     /// Sends bytes as they are, and gives all that comes until the server closes, or nothing more comes.

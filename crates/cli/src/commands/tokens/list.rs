@@ -7,7 +7,7 @@ use crate::output::{Align, Table, text};
 use crate::pages;
 use crate::values::PageArgs;
 use clap::Args;
-use ream::{Token, TokenRepository as _};
+use ream::Token;
 
 /// List tokens, newest first, revoked ones too
 #[derive(Args)]

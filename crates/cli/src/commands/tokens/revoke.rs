@@ -4,7 +4,7 @@ use crate::context::{Context, actor};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::text;
-use ream::{TokenId, TokenRepository as _};
+use ream::TokenId;
 
 pub(super) async fn run(token_id: TokenId, cx: &Context<'_>) -> Result<Exit> {
     let token = cx.open_store().await?.revoke_token(token_id, &actor()).await?;
