@@ -1,7 +1,7 @@
 //! How each operation is asked of the services.
 
 use crate::answer::Answer;
-use crate::ops::{Bulk, Op, Report, Rules, fault, task, task_name};
+use crate::ops::{Bulk, Op, Report, fault, task, task_name};
 use crate::world::{Process, World};
 use ream::{
     Actor, Attempt, ChunkId, ChunkProgress, ChunkRef, ClaimRequest, Completion, CrawlJob, Duties, Error,
