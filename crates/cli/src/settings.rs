@@ -47,6 +47,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("color", "--color"),
     key("log", "--quiet or --verbose"),
     key("serve.listen", "--listen"),
+    key("serve.storage", "--storage"),
     key("serve.tls_cert", "--tls-cert"),
     key("serve.tls_key", "--tls-key"),
     key("serve.max_connections", "--max-connections"),

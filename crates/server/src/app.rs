@@ -3,6 +3,7 @@
 use crate::access::{self, Tokens};
 use crate::answer::Refusal;
 use crate::config::ServerConfig;
+use crate::datasets::Datasets;
 use crate::events::Hub;
 use crate::holders::Holders;
 use crate::limits::Rates;
@@ -30,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) jobs: CrawlJobService,
     pub(crate) tokens: Tokens,
     pub(crate) holders: Holders,
+    pub(crate) datasets: Datasets,
     pub(crate) rates: Rates,
     pub(crate) hub: Hub,
     pub(crate) metrics: Metrics,
@@ -58,6 +60,7 @@ impl App {
             jobs: CrawlJobService::new(repository.clone()),
             tokens: Tokens::new(store, on_loopback),
             holders: Holders::new(repository.clone()),
+            datasets: Datasets::new(config.storage.clone(), config.limits.max_lists),
             rates: Rates::new(&config.limits),
             hub: Hub::new(repository.clone()),
             metrics: Metrics::new(),

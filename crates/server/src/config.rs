@@ -1,16 +1,19 @@
 //! What a server is told at its start, a struct per concern.
 
+use ream_image_jobs::Storage;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// A server's settings.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServerConfig {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Certificate and key, where TLS is not somebody else's to do.
     pub tls: Option<TlsFiles>,
+    /// Where the datasets of jobs lie, with their lists; without it jobs have none.
+    pub storage: Option<Storage>,
     /// Sizes, numbers and times that no client may go beyond.
     pub limits: Limits,
 }
@@ -18,7 +21,7 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// The defaults at this address.
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, tls: None, limits: Limits::default() }
+        Self { listen, tls: None, storage: None, limits: Limits::default() }
     }
 }
 

@@ -9,6 +9,7 @@ mod access;
 mod answer;
 mod app;
 mod config;
+mod datasets;
 mod docs;
 mod events;
 mod extract;

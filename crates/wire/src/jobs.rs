@@ -183,3 +183,24 @@ pub struct Cancel {
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1000))]
     pub reason: Option<String>,
 }
+
+/// One image of a job's list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Image {
+    /// Its number within the job, from 0.
+    pub number: u64,
+    /// As the list has it.
+    pub url: String,
+    /// Where the list has one.
+    pub caption: Option<String>,
+    /// That the file must have, in hexadecimal.
+    pub sha256: Option<String>,
+    /// The list's file.
+    pub source_file: String,
+    /// The row's line there, from 1.
+    pub source_line: u64,
+    /// The columns that go through to the output.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub columns: serde_json::Map<String, serde_json::Value>,
+}

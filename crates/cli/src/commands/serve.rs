@@ -18,7 +18,7 @@ use ream_server::{Server, ServerError};
 #[command(after_help = "\
 Examples:
   ream serve
-  ream serve --database postgres://ream@db.example/ream --listen 0.0.0.0:8080
+  ream serve --database postgres://ream@db.example/ream --listen 0.0.0.0:8080 --storage s3://crawls
   ream serve --listen 0.0.0.0:8443 --tls-cert chain.pem --tls-key key.pem")]
 pub(crate) struct ServeArgs {
     #[command(flatten)]

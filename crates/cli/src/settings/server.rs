@@ -4,6 +4,7 @@ use super::{Layers, Row, Setting, Source, number, whole};
 use crate::failure::{Failure, Result};
 use ream::Error;
 use ream_client::{AccessToken, ClientOptions, ServerUrls};
+use ream_image_jobs::Storage;
 use ream_server::{Limits, ServerConfig, TlsFiles};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -57,12 +58,20 @@ impl Source {
     }
 }
 
+/// A place for datasets.
+fn storage(text: &str) -> ream::Result<Storage> {
+    Storage::parse("storage", text)
+}
+
 /// What `ream serve` takes on the command line.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(crate) struct ServeFlags {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Where datasets lie: a folder that workers see too, or s3://BUCKET/PREFIX, gs://…, az://…
+    #[arg(long, value_name = "PLACE", value_parser = crate::values::flag(storage))]
+    pub(crate) storage: Option<Storage>,
     /// The certificate for TLS, in PEM, with those that lead to a root
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -83,6 +92,7 @@ pub(crate) struct ServeFlags {
 /// How a server of our own is run.
 pub(crate) struct ServeSettings {
     listen: Setting<SocketAddr>,
+    storage: Setting<Option<Storage>>,
     tls_cert: Setting<Option<PathBuf>>,
     tls_key: Setting<Option<PathBuf>>,
     max_connections: Setting<usize>,
@@ -112,6 +122,12 @@ impl ServeSettings {
                 flags.listen,
                 |text| number(text, "ADDR:PORT, such as 127.0.0.1:8080"),
                 listen,
+            )?,
+            storage: layers.pick(
+                "serve.storage",
+                flags.storage.clone().map(Some),
+                |text| storage(text).map(Some),
+                None,
             )?,
             tls_cert: layers.pick("serve.tls_cert", flags.tls_cert.clone().map(Some), path, None)?,
             tls_key: layers.pick("serve.tls_key", flags.tls_key.clone().map(Some), path, None)?,
@@ -154,6 +170,7 @@ impl ServeSettings {
                 return Err(Failure::usage(format!("`{setting}` is 0, allowed is a whole number from 1 on")));
             }
         }
+        config.storage.clone_from(&self.storage.value);
         config.limits.max_connections = self.max_connections.value;
         config.limits.requests_per_s = self.rate_limit.value;
         config.limits.drain_timeout = Duration::from_secs(self.drain_s.value);
@@ -166,6 +183,8 @@ impl ServeSettings {
         };
         vec![
             self.listen.row(self.listen.value),
+            self.storage
+                .row(self.storage.value.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)),
             self.tls_cert.row(file(&self.tls_cert.value)),
             self.tls_key.row(file(&self.tls_key.value)),
             self.max_connections.row(self.max_connections.value),

@@ -97,7 +97,8 @@ impl JobChunkRepository for ThroughHttp {
         actor: &Actor,
         once: Option<&Once>,
     ) -> Result<Answered<CrawlJob>> {
-        if new.image_list.is_some() || !is_name(actor.as_str()) {
+        // A dataset is a place below the server's own storage.
+        if new.image_list.is_some() || new.dataset.is_some() || !is_name(actor.as_str()) {
             return self.store.create_job_once(new, actor, once).await;
         }
         self.as_actor(owner(once, actor)).await.create_job_once(new, actor, once).await

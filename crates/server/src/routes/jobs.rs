@@ -6,6 +6,7 @@ use super::problems::Problems;
 use crate::access::Caller;
 use crate::answer::Answer;
 use crate::app::App;
+use crate::datasets::Datasets;
 use crate::extract::{Asked, Id, Json, Query};
 use axum::extract::State;
 use axum::response::Response;
@@ -52,7 +53,7 @@ fn unsigned(v: &mut Validation, field: &str, number: Option<i64>) -> Option<u64>
     Some(number.unsigned_abs())
 }
 
-fn new_job(asked: NewJob) -> ream::Result<NewCrawlJob> {
+fn new_job(app: &App, asked: NewJob) -> ream::Result<NewCrawlJob> {
     let mut v = Validation::default();
     let mut new = NewCrawlJob::named(asked.name);
     new.max_images = unsigned(&mut v, "max_images", asked.max_images);
@@ -63,8 +64,11 @@ fn new_job(asked: NewJob) -> ream::Result<NewCrawlJob> {
         new.chunk_size = chunk_size;
     }
     new.executor = asked.executor.and_then(|word| v.take(word.parse::<Executor>()));
-    new.dataset = asked.dataset;
-    new.recipe = asked.recipe;
+    new.dataset = asked.dataset.and_then(|dataset| v.take(app.datasets.resolve(&dataset)));
+    if new.dataset.is_some() || asked.recipe.is_some() {
+        v.check(new.dataset.is_some(), "recipe", "given", "none for a job without a dataset");
+        new.recipe = v.take(Datasets::recipe(asked.recipe.as_ref()));
+    }
     if let Some(policy) = asked.policy {
         new.policy = v.take(Policy::new(policy)).unwrap_or_default();
     }
@@ -80,7 +84,7 @@ fn new_job(asked: NewJob) -> ream::Result<NewCrawlJob> {
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key again within a day gets the same job", min_length = 1, max_length = 255)),
     responses((status = 201, body = JobDocument), (status = 200, description = "Created by an earlier request with this key", body = JobDocument), Problems))]
 async fn create(State(app): State<App>, caller: Caller, asked: Asked<NewJob>) -> Answer<Response> {
-    let new = new_job(asked.body)?;
+    let new = new_job(&app, asked.body)?;
     let done = jobs(&app, &caller).create_crawl_job_once(new, asked.once.as_ref()).await?;
     let at = format!("/v1/jobs/{}", done.answer.id);
     Ok(created(done.answer, &at, done.repeated))

@@ -8,6 +8,7 @@ mod events;
 mod health;
 mod job_chunks;
 mod jobs;
+mod lists;
 mod paging;
 mod problems;
 mod tokens;
@@ -21,6 +22,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
     openapi::router()
         .merge(health::routes())
         .merge(jobs::routes())
+        .merge(lists::routes())
         .merge(job_chunks::routes())
         .merge(events::routes())
         .merge(activity::routes())
