@@ -4,12 +4,14 @@ use crate::options::ClientOptions;
 use crate::own_runtime::OwnRuntime;
 use crate::retry::{Lost, Pauses, Repeat};
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use ream_core::{DatabaseFault, Error, Result};
 use ream_wire::problem::PROBLEM_JSON;
 use ream_wire::{IDEMPOTENCY_KEY, Problem};
 use reqwest::{Method, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -24,12 +26,31 @@ const LONG_ANSWER_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The largest answer that is read: a thousand chunks with long messages.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
+/// What is sent with a request.
+#[derive(Debug, Clone)]
+enum Content {
+    Nothing,
+    Json(Bytes),
+    /// A file as it is, whose bytes are told as they go.
+    File(PathBuf, Sent),
+}
+
+/// Hears how many bytes of a file have been sent.
+#[derive(Clone)]
+pub(crate) struct Sent(pub(crate) Arc<dyn Fn(u64) + Send + Sync>);
+
+impl std::fmt::Debug for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sent(…)")
+    }
+}
+
 /// One request.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
     method: Method,
     path: String,
-    body: Option<Bytes>,
+    body: Content,
     repeat: Repeat,
     key: Option<String>,
     timeout: Duration,
@@ -45,7 +66,7 @@ pub(crate) struct Answered<T> {
 
 impl Ask {
     fn new(method: Method, path: impl Into<String>, repeat: Repeat) -> Self {
-        Self { method, path: path.into(), body: None, repeat, key: None, timeout: ANSWER_TIMEOUT }
+        Self { method, path: path.into(), body: Content::Nothing, repeat, key: None, timeout: ANSWER_TIMEOUT }
     }
 
     pub(crate) fn get(path: impl Into<String>) -> Self {
@@ -75,8 +96,14 @@ impl Ask {
     }
 
     pub(crate) fn json(mut self, body: &impl Serialize) -> Result<Self> {
-        self.body = Some(serde_json::to_vec(body).map_err(|error| odd(&self.path, &error))?.into());
+        self.body = Content::Json(serde_json::to_vec(body).map_err(|error| odd(&self.path, &error))?.into());
         Ok(self)
+    }
+
+    /// With a file.
+    pub(crate) fn file(mut self, path: PathBuf, sent: Sent) -> Self {
+        self.body = Content::File(path, sent);
+        self
     }
 
     /// With a key, so that it may be sent again.
@@ -196,9 +223,17 @@ impl Inner {
             .join(ask.path.trim_start_matches('/'))
             .map_err(|error| NoAnswer::Refused(odd(&ask.path, &error)))?;
         let mut request = self.client.request(ask.method.clone(), url).timeout(ask.timeout);
-        if let Some(body) = &ask.body {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(body.clone());
-        }
+        request = match &ask.body {
+            Content::Nothing => request,
+            Content::Json(body) => {
+                request.header(header::CONTENT_TYPE, "application/json").body(body.clone())
+            }
+            Content::File(path, sent) => {
+                let (length, body) = file(path, sent.clone()).await.map_err(NoAnswer::Refused)?;
+                let request = request.header(header::CONTENT_TYPE, "application/octet-stream");
+                request.header(header::CONTENT_LENGTH, length).body(body)
+            }
+        };
         if let Some(key) = &ask.key {
             request = request.header(IDEMPOTENCY_KEY, key);
         }
@@ -214,6 +249,20 @@ impl Inner {
         }
         Err(refused(base, status, is_problem, &body))
     }
+}
+
+/// A file as a body, and its length.
+async fn file(path: &Path, sent: Sent) -> Result<(u64, reqwest::Body)> {
+    let cannot =
+        |error: std::io::Error| Error::invalid("list", format!("{}: {error}", path.display()), "a file");
+    let file = tokio::fs::File::open(path).await.map_err(cannot)?;
+    let length = file.metadata().await.map_err(cannot)?.len();
+    let mut so_far = 0;
+    let pieces = tokio_util::io::ReaderStream::with_capacity(file, 1 << 16).inspect_ok(move |piece| {
+        so_far += piece.len() as u64;
+        sent.0(so_far);
+    });
+    Ok((length, reqwest::Body::wrap_stream(pieces)))
 }
 
 /// The whole body, unless it is endless.

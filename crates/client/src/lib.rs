@@ -20,4 +20,5 @@ mod repository;
 mod retry;
 
 pub use options::{AccessToken, ClientOptions, ServerUrls};
-pub use repository::RemoteRepository;
+pub use ream_wire::jobs::ListTaken;
+pub use repository::{ListColumns, RemoteRepository};

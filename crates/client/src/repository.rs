@@ -1,6 +1,6 @@
 //! The repository of a server.
 
-use crate::http::{Ask, Servers};
+use crate::http::{Ask, Sent, Servers};
 use crate::moves;
 use crate::options::ClientOptions;
 use async_trait::async_trait;
@@ -16,11 +16,13 @@ use ream_store::{
 };
 use ream_wire::chunks::{OfAttempt, Split};
 use ream_wire::claims::Claim;
-use ream_wire::jobs::{Cancel, CreatedChunks, JobPatch, JobRead, NewChunks, NewJob};
+use ream_wire::jobs::{Cancel, CreatedChunks, JobPatch, JobRead, ListTaken, NewChunks, NewJob};
 use ream_wire::page::Items;
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// What a server has, asked over HTTP. Who acts is told by the token, whatever actor is named; maintenance is the server's own
@@ -40,11 +42,48 @@ impl RemoteRepository {
         Ok(Self { servers: Servers::new(options)?, wake_ups: watch::Sender::new(0) })
     }
 
+    /// Sends a job's image list, a file of the kind that `name` says. The same list again changes nothing. `sent` hears how many
+    /// bytes have gone; then the server takes it in, which may take as long again.
+    ///
+    /// # Errors
+    /// Validation: a list that cannot be read, or has no good row. Not found. Conflict: the job has another list, chunks without
+    /// one, or no dataset. Database: also where the server has no room.
+    pub async fn send_list(
+        &self,
+        job_id: JobId,
+        list: &Path,
+        columns: &ListColumns,
+        sent: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<ListTaken> {
+        let name = list.file_name().map(|name| name.to_string_lossy().into_owned());
+        let query = Query::new(format!("/v1/jobs/{job_id}/images"))
+            .with("name", name)
+            .with("url_col", columns.url.as_ref())
+            .with("caption_col", columns.caption.as_ref())
+            .with("keep_cols", columns.keep.as_ref())
+            .with("sha256_col", columns.sha256.as_ref());
+        let ask = Ask::post(query.finish()).file(list.to_owned(), Sent(Arc::new(sent))).long();
+        self.servers.read(ask).await
+    }
+
     async fn page<T: DeserializeOwned + Send + 'static>(&self, path: String) -> Result<Page<T>> {
         let page: ream_wire::Page<T> = self.servers.read(Ask::get(path)).await?;
         let next = page.next.map(|cursor| cursor.parse()).transpose()?;
         Ok(Page { items: page.items, next })
     }
+}
+
+/// Which columns of a list to use, as the command line names them; what is left out is as the server has it by default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListColumns {
+    /// With the URL.
+    pub url: Option<String>,
+    /// With the caption.
+    pub caption: Option<String>,
+    /// That go through to the output, with commas; `all` for every other one.
+    pub keep: Option<String>,
+    /// With the SHA-256 that the file must have.
+    pub sha256: Option<String>,
 }
 
 /// A query, field by field.

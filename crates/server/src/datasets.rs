@@ -36,13 +36,20 @@ impl Datasets {
             return Err(Error::invalid("dataset", format!("{dataset:?}"), allowed));
         };
         let shown = root.to_string();
-        let name = dataset
-            .strip_prefix(shown.trim_end_matches('/'))
-            .map_or(dataset, |rest| rest.trim_start_matches('/'));
-        let place = root.join(name).map_err(|_| {
-            let allowed = format!("a name below {shown}, such as `photos/2026`");
+        let within =
+            dataset.strip_prefix(shown.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
+        let name = within.unwrap_or(dataset);
+        let bad = || {
+            let allowed = format!(
+                "a name below {shown}, such as `photos/2026`, without parts that begin with `.` or `_`"
+            );
             Error::invalid("dataset", format!("{dataset:?}"), allowed)
-        })?;
+        };
+        // Of another dataset there, these are its state and what its attempts have staged.
+        if name.split('/').any(|part| part.starts_with(['.', '_'])) {
+            return Err(bad());
+        }
+        let place = root.join(name).map_err(|_| bad())?;
         Ok(place.to_string())
     }
 

@@ -5,6 +5,8 @@ use crate::app::App;
 use crate::config::ServerConfig;
 use crate::tls;
 use ream::{Duties, JobChunkRepository, Store};
+use ream_image_jobs::storage::Access;
+use ream_image_jobs::{DatasetFinisher, ScratchFolder};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -101,13 +103,33 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) -> usize {
         let duties = self.does_duties.then(|| Duties::start(self.repository.clone()));
         let tidying = tokio::spawn(tidy(self.app.clone()));
+        let finishing = self.does_duties.then(|| tokio::spawn(finish_datasets(self.app.clone())));
         let stopping = self.stopping.clone();
         let cut_off = accept::serve(self.app, self.listener, self.tls, stop, stopping).await;
         tidying.abort();
+        if let Some(finishing) = finishing {
+            finishing.abort();
+        }
         if let Some(duties) = duties {
             duties.stop().await;
         }
         cut_off
+    }
+}
+
+/// Publishes what dead workers left, and writes the summaries of datasets, where the server has a storage.
+async fn finish_datasets(app: App) {
+    if app.config.storage.is_none() {
+        return;
+    }
+    match ScratchFolder::create(None) {
+        Ok(scratch) => {
+            let access = Access::of_this_process();
+            DatasetFinisher::new(app.chunks.clone(), access, scratch.path().to_owned()).run().await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "datasets are finished by others: there is no folder to write in")
+        }
     }
 }
 

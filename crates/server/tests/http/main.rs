@@ -7,6 +7,7 @@ mod events;
 mod hostile;
 mod kit;
 mod limits;
+mod lists;
 mod pages;
 mod stopping;
 mod tls;
