@@ -2,6 +2,7 @@
 
 use crate::commands::{
     activity, chunks, completions, crawl, demo, failed, jobs, migrate, plan, serve, tokens, verify, watch,
+    work,
 };
 use crate::settings::ColorWhen;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -38,6 +39,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Crawl(Box<crawl::CrawlArgs>),
+    Work(Box<work::WorkArgs>),
     Failed(failed::FailedArgs),
     Plan(plan::PlanArgs),
     #[command(subcommand)]

@@ -14,6 +14,7 @@ pub(crate) mod serve;
 pub(crate) mod tokens;
 pub(crate) mod verify;
 pub(crate) mod watch;
+pub(crate) mod work;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -31,7 +32,7 @@ pub(crate) fn without_settings(command: &Command, out: &Output) -> Result<Option
 
 /// Commands that hear Ctrl-C themselves, because they have something to put in order first.
 pub(crate) const fn ends_itself(command: &Command) -> bool {
-    matches!(command, Command::Demo(_) | Command::Crawl(_) | Command::Serve(_))
+    matches!(command, Command::Demo(_) | Command::Crawl(_) | Command::Serve(_) | Command::Work(_))
 }
 
 /// Runs a command.
@@ -39,6 +40,7 @@ pub(crate) async fn run(command: Command, cx: &Context<'_>) -> Result<Exit> {
     match command {
         Command::Demo(args) => demo::run(args, cx).await,
         Command::Crawl(args) => crawl::run(*args, cx).await,
+        Command::Work(args) => work::run(*args, cx).await,
         Command::Failed(args) => failed::run(args, cx).await,
         Command::Plan(args) => plan::run(args, cx).await,
         Command::Jobs(command) => jobs::run(command, cx).await,
