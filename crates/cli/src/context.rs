@@ -18,6 +18,8 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Session {
     pub(crate) jobs: CrawlJobService,
     pub(crate) chunks: JobChunkingService,
+    /// What only a server is asked.
+    pub(crate) server: Option<Arc<RemoteRepository>>,
 }
 
 /// Where a command's questions go.
@@ -155,8 +157,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 fn server_session(options: &ClientOptions) -> Result<Session> {
-    let repository: Arc<dyn JobChunkRepository> = Arc::new(RemoteRepository::connect(options)?);
-    Ok(session(repository))
+    let server = Arc::new(RemoteRepository::connect(options)?);
+    Ok(Session { server: Some(server.clone()), ..session(server) })
 }
 
 fn database_session(store: Arc<dyn Store>) -> Session {
@@ -168,6 +170,7 @@ fn session(repository: Arc<dyn JobChunkRepository>) -> Session {
     Session {
         jobs: CrawlJobService::new(repository.clone()).acting_as(actor.clone()),
         chunks: JobChunkingService::new(repository).acting_as(actor),
+        server: None,
     }
 }
 

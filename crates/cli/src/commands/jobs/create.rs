@@ -1,6 +1,7 @@
 //! `ream jobs create` and `ream jobs start`.
 
-use crate::commands::crawl::{ListFlags, local_list};
+use super::listed::Listed;
+use crate::commands::crawl::ListFlags;
 use crate::context::{Context, Session};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -12,10 +13,6 @@ use crate::settings::{
 use crate::values;
 use clap::{Args, ValueEnum};
 use ream::{CrawlJob, Executor, JobId, NewCrawlJob, Priority};
-use ream_dataset::IngestOptions;
-use ream_image_jobs::intake::take_in;
-use ream_image_jobs::list::LIST_DIR;
-use ream_image_jobs::{ImageRecipe, Storage};
 use std::path::PathBuf;
 
 /// Create a job, and the database where it is missing
@@ -24,6 +21,7 @@ use std::path::PathBuf;
 Examples:
   ream jobs create --name photos --images 2500 --start
   ream jobs create --name pets --list pets.parquet --out s3://datasets/pets --format webdataset --start
+  ream jobs create --name pets --list pets.parquet --out pets --start --server http://ream.example:8080
   ream jobs create --name laion --images 5850000000 --priority 7 --executor celery
   ream jobs create --name slow-sites --images 9000 --lease-s 60 --heartbeat-s 20 --max-retries 10
 
@@ -40,7 +38,8 @@ pub(crate) struct CreateArgs {
     /// or az://…
     #[arg(long, value_name = "LIST", requires = "out")]
     list: Option<PathBuf>,
-    /// Where `ream work` puts the images of the list: a folder that all workers have, s3://BUCKET/PREFIX, gs://… or az://…
+    /// Where `ream work` puts the images of the list: a folder that all workers have, s3://BUCKET/PREFIX, gs://… or az://…;
+    /// with a server a name below its storage
     #[arg(long, value_name = "DATASET", requires = "list")]
     out: Option<String>,
     /// 0 to 10, higher is more urgent [default: 5]
@@ -87,10 +86,9 @@ pub(super) async fn run(args: CreateArgs, cx: &Context<'_>) -> Result<Exit> {
         ExecutorArg::Celery => Executor::Celery,
     });
     new.policy = policy;
-    let listed = Listed::of(&args, &mut new, settings.chunk_size.value, cx)?;
     // Before the database is made: a slip of the hand should not leave one behind.
-    let named = |error| {
-        Failure::from(error).rename_fields(|field| match field {
+    let named = |failure: Failure| {
+        failure.rename_fields(|field| match field {
             "name" => Some("--name".to_owned()),
             "dataset" => Some("--out".to_owned()),
             "max_images" => Some("--images".to_owned()),
@@ -98,13 +96,24 @@ pub(super) async fn run(args: CreateArgs, cx: &Context<'_>) -> Result<Exit> {
             _ => None,
         })
     };
-    new.validate().map_err(named)?;
+    let listed = match (&args.list, &args.out) {
+        (Some(list), Some(out)) => {
+            let layers = &cx.settings.layers;
+            let dataset = DatasetSettings::load(layers, &args.dataset)?;
+            let images = ImageSettings::load(layers, &args.images_made)?;
+            let columns = args.columns.options();
+            Some(Listed::new(list.clone(), out.clone(), columns, &mut new, &dataset, &images)?)
+        }
+        _ => None,
+    };
+    new.validate().map_err(|error| named(error.into()))?;
     let session = cx.create().await?;
-    if let Some(listed) = listed {
-        listed.take_in(&mut new, cx).await?;
-    }
-    let images = new.max_images.unwrap_or_default();
-    let mut job = session.jobs.create_crawl_job(new).await.map_err(named)?;
+    let created = match listed {
+        Some(listed) => listed.create(new, &session, cx).await,
+        None => session.jobs.create_crawl_job(new).await.map_err(Failure::from),
+    };
+    let mut job = created.map_err(named)?;
+    let images = job.max_images.unwrap_or_default();
     if args.start {
         job = start_job(&job, &session, cx).await?;
     }
@@ -120,58 +129,6 @@ pub(super) async fn run(args: CreateArgs, cx: &Context<'_>) -> Result<Exit> {
         cx.out.hint(format_args!("`ream jobs start {}` creates its chunks", job.id));
     }
     Ok(Exit::Success)
-}
-
-/// A list that becomes a job's images.
-struct Listed {
-    list: PathBuf,
-    dataset: Storage,
-    options: IngestOptions,
-}
-
-impl Listed {
-    /// Notes in the new job where its images go and what is made of them.
-    fn of(
-        args: &CreateArgs,
-        new: &mut NewCrawlJob,
-        chunk_size: u64,
-        cx: &Context<'_>,
-    ) -> Result<Option<Self>> {
-        let (Some(list), Some(out)) = (&args.list, &args.out) else { return Ok(None) };
-        let layers = &cx.settings.layers;
-        let dataset = DatasetSettings::load(layers, &args.dataset)?;
-        let transform = ImageSettings::load(layers, &args.images_made)?.transform()?;
-        let recipe = ImageRecipe::new(dataset.format.value, dataset.layout(), &transform);
-        let storage = Storage::parse("--out", out)?;
-        new.dataset = Some(storage.to_string());
-        new.recipe = Some(recipe.to_json());
-        let options = IngestOptions { list: args.columns.options(), chunk_size };
-        Ok(Some(Self { list: list.clone(), dataset: storage, options }))
-    }
-
-    /// Takes the list in. Whoever is stopped after that, or before the job is there, can give the same command again.
-    async fn take_in(self, new: &mut NewCrawlJob, cx: &Context<'_>) -> Result<()> {
-        let list = local_list(&self.list, cx.out).await?;
-        let bar = cx.out.bytes_bar(format!("reading {}", text::printable(&self.list.display().to_string())));
-        let reading = bar.clone();
-        let taken = take_in(list.path(), &self.dataset, self.options, move |read, total| {
-            reading.set_length(total);
-            reading.set_position(read);
-        });
-        let taken = taken.await;
-        bar.finish_and_clear();
-        let taken = taken?;
-        if taken.rejected > 0 {
-            cx.out.warning(format_args!(
-                "{} of the list rejected: `rejects.jsonl` below `{}` says which and why",
-                text::count(taken.rejected, "row"),
-                text::printable(&self.dataset.place_of(LIST_DIR))
-            ));
-        }
-        new.max_images = Some(taken.accepted);
-        new.image_list = Some(self.dataset.place_of(LIST_DIR));
-        Ok(())
-    }
 }
 
 pub(super) async fn start(job_id: JobId, cx: &Context<'_>) -> Result<Exit> {

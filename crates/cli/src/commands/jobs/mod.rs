@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 mod list;
+mod listed;
 mod moves;
 mod remove;
 mod show;
