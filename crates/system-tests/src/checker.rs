@@ -1,9 +1,8 @@
 //! The independent checker: Python, in an environment of its own.
 
-use crate::paths::in_cache;
-use crate::process::{output, run};
+use crate::process::output;
 use crate::real_list::RealList;
-use ream_test_servers::{Fault, Result, cannot};
+use ream_test_servers::{Fault, Result, python_environment};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -161,18 +160,5 @@ fn script(name: &str) -> Result<Command> {
 /// # Errors
 /// The environment cannot be made.
 pub fn python() -> Result<PathBuf> {
-    in_cache(ENVIRONMENT, |folder| {
-        let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
-        if !ready.exists() {
-            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
-                .map_err(cannot("make a Python environment (Debian package `python3-venv`)"))?;
-            let pip = |args: &[&str]| {
-                run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(args))
-            };
-            pip(PACKAGES)?;
-            pip(&["--no-deps", ALONE])?;
-            std::fs::write(&ready, "").map_err(cannot("note that the Python environment is ready"))?;
-        }
-        Ok(python)
-    })
+    python_environment(ENVIRONMENT, PACKAGES, &[ALONE])
 }
