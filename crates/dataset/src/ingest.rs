@@ -7,6 +7,7 @@ use crate::kept::KeptColumn;
 use crate::list::{ListItem, ListOptions, ListReader, ListRow};
 use crate::parts::PartsWriter;
 use rejects::Rejects;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -20,7 +21,7 @@ const BATCH_ROWS: usize = 500;
 const BATCHES_AHEAD: usize = 4;
 
 /// How a list becomes parts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngestOptions {
     /// Which columns to use.
     pub list: ListOptions,
@@ -35,7 +36,7 @@ impl Default for IngestOptions {
 }
 
 /// What a list held.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ingested {
     /// Rows with an image number: the job's `max_images`.
     pub accepted: u64,

@@ -150,7 +150,7 @@ impl LedgerReader {
     pub fn open(path: &Path) -> Result<Self> {
         let fixed = row::fixed_columns();
         let count = fixed.len();
-        let table = TableReader::open_beginning(path, fixed)?;
+        let table = TableReader::open_file(path, fixed)?;
         let kept = |column: &Column| {
             let odd = || Error::damaged(path, format!("column {} cannot be in a ledger", column.name));
             kept_cells::of_column(column).ok_or_else(odd)

@@ -36,3 +36,4 @@ pub use parts::{PartsReader, PartsWriter};
 pub use publish::{Staging, publish, sweep_staging};
 pub use sink::{OutputFormat, Sink, StoredImage, open_sink};
 pub use summary::{Shard, SummaryWriter};
+pub use table::RangeSource;

@@ -5,10 +5,14 @@ use crate::error::{Error, Result};
 use crate::files::{remove_any, sync_dir};
 use crate::kept::KeptColumn;
 use crate::list::ListRow;
-use crate::table::{TableReader, TableWriter};
+use crate::table::{LocalFolder, RangeSource, TableReader, TableWriter};
+use lru::LruCache;
 use ream_core::ImageRange;
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
 
 mod rows;
 
@@ -121,32 +125,47 @@ impl Drop for PartsWriter {
     }
 }
 
-/// Reads any run of rows; holds no file open, so it can be shared freely.
-#[derive(Debug, Clone)]
+/// Parts of which a reader remembers where their rows are. Chunks are begun in their order, so few are in use at a time.
+const REMEMBERED_PARTS: usize = 4;
+
+/// Reads any run of rows; holds no file open. Clones share what they remember.
+#[derive(Clone)]
 pub struct PartsReader {
-    dir: PathBuf,
+    source: Arc<dyn RangeSource>,
     chunk_size: usize,
     kept: Vec<KeptColumn>,
+    parts: Arc<Mutex<LruCache<u64, Arc<TableReader>>>>,
 }
 
 impl PartsReader {
-    /// The parts in `dir`, which were written with this chunk size.
+    /// The parts in a folder, which were written with this chunk size.
     ///
     /// # Errors
     /// [`Error::Io`] if the first part is not there, [`Error::Damaged`] if it has another chunk size.
     pub fn open(dir: &Path, chunk_size: u64) -> Result<Self> {
-        let chunk_size = checked_chunk_size(dir, chunk_size)?;
-        let path = dir.join(part_name(0));
-        let part = TableReader::open_beginning(&path, fixed_columns())?;
-        let kept = kept_columns(&path, part.columns())?;
-        let reader = Self { dir: dir.to_owned(), chunk_size, kept };
-        reader.check_group(&path, &part, 0)?;
+        Self::open_source(Arc::new(LocalFolder(dir.to_owned())), chunk_size)
+    }
+
+    /// As [`Self::open`], for parts that may lie elsewhere. Of each part the end is read once, then a row group at a
+    /// time.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_source(source: Arc<dyn RangeSource>, chunk_size: u64) -> Result<Self> {
+        let chunk_size = checked_chunk_size(&source.path(""), chunk_size)?;
+        let part = TableReader::open_beginning(Arc::clone(&source), &part_name(0), fixed_columns())?;
+        let kept = kept_columns(part.path(), part.columns())?;
+        let mut parts = LruCache::new(NonZeroUsize::new(REMEMBERED_PARTS).unwrap_or(NonZeroUsize::MIN));
+        let part = Arc::new(part);
+        parts.put(0, Arc::clone(&part));
+        let reader = Self { source, chunk_size, kept, parts: Arc::new(Mutex::new(parts)) };
+        reader.check_group(&part, 0)?;
         Ok(reader)
     }
 
-    /// Whether nobody has taken the parts away since.
+    /// Whether nobody has taken the parts away since, as far as can be told.
     pub fn is_there(&self) -> bool {
-        self.dir.join(part_name(0)).exists()
+        !matches!(self.source.len(&part_name(0)), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
     /// The columns of which every row has a value, or none, in [`ListRow::kept`].
@@ -161,42 +180,52 @@ impl PartsReader {
     pub fn read(&self, range: ImageRange) -> Result<Vec<ListRow>> {
         let size = self.chunk_size as u64;
         let mut rows = Vec::new();
-        let mut open: Option<(u64, PathBuf, TableReader)> = None;
         for chunk in range.start() / size..=range.end() / size {
             let (part_index, group) = (chunk / GROUPS_PER_PART, (chunk % GROUPS_PER_PART) as usize);
-            let (path, part) = match open.take() {
-                Some((index, path, part)) if index == part_index => (path, part),
-                _ => self.part(part_index)?,
-            };
+            let part = self.part(part_index)?;
             let first = range.start().max(chunk * size) - chunk * size;
             let last = (range.end() - chunk * size).min(size - 1);
-            let present = self.check_group(&path, &part, group)?;
+            let present = self.check_group(&part, group)?;
             if last >= present as u64 {
                 let image = chunk * size + present as u64;
-                return Err(Error::damaged(&path, format!("the list has no image {image}")));
+                return Err(Error::damaged(part.path(), format!("the list has no image {image}")));
             }
             let cells = part.read(group, first as usize, (last - first + 1) as usize)?;
-            rows.extend(to_rows(&path, cells)?);
-            open = Some((part_index, path, part));
+            rows.extend(to_rows(part.path(), cells)?);
         }
         Ok(rows)
     }
 
-    fn part(&self, index: u64) -> Result<(PathBuf, TableReader)> {
-        let path = self.dir.join(part_name(index));
-        let part = TableReader::open(&path, columns(&self.kept))?;
-        Ok((path, part))
+    fn part(&self, index: u64) -> Result<Arc<TableReader>> {
+        if let Some(part) = self.remembered().get(&index) {
+            return Ok(Arc::clone(part));
+        }
+        // Not under the lock: others need not wait for this part.
+        let part = TableReader::open(Arc::clone(&self.source), &part_name(index), columns(&self.kept))?;
+        let part = Arc::new(part);
+        self.remembered().put(index, Arc::clone(&part));
+        Ok(part)
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, LruCache<u64, Arc<TableReader>>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The group's rows. Only the last of all may be short, else image numbers would point at other rows.
-    fn check_group(&self, path: &Path, part: &TableReader, group: usize) -> Result<usize> {
+    fn check_group(&self, part: &TableReader, group: usize) -> Result<usize> {
         let rows = part.rows_in(group).unwrap_or(0);
         let is_last_of_part = group + 1 >= part.groups();
         if rows == self.chunk_size || (is_last_of_part && rows < self.chunk_size) {
             return Ok(rows);
         }
         let size = self.chunk_size;
-        Err(Error::damaged(path, format!("row group {group} has {rows} rows, chunks have {size}")))
+        Err(Error::damaged(part.path(), format!("row group {group} has {rows} rows, chunks have {size}")))
+    }
+}
+
+impl fmt::Debug for PartsReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartsReader").field("parts", &self.source.path("")).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rows of plain values as Parquet columns, without Arrow.
 
 mod reader;
+mod source;
 mod writer;
 
 use crate::error::Error;
@@ -13,6 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use reader::TableReader;
+pub(crate) use source::LocalFolder;
+pub use source::RangeSource;
 pub(crate) use writer::TableWriter;
 
 /// One column of a table.
@@ -138,6 +141,12 @@ impl Column {
 /// damaged, though it comes as an I/O error.
 fn failed(action: &'static str, path: &Path, error: ParquetError) -> Error {
     match error {
+        ParquetError::External(inner) if inner.is::<source::ReadFailed>() => {
+            match inner.downcast::<source::ReadFailed>() {
+                Ok(failed) => Error::Io { action, path: path.to_owned(), source: failed.0 },
+                Err(other) => Error::damaged(path, other.to_string()),
+            }
+        }
         ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
             Ok(source) if source.raw_os_error().is_some() => {
                 Error::Io { action, path: path.to_owned(), source: *source }

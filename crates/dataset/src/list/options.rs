@@ -1,10 +1,11 @@
 //! Which columns of a list to use.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// Which columns of a list to use. A text list has only URLs; there the URL column's name means nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListOptions {
     /// The column with the URL.
     pub url_column: String,
@@ -28,7 +29,8 @@ impl Default for ListOptions {
 }
 
 /// The columns that go through to the output.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KeepColumns {
     /// No column.
     #[default]

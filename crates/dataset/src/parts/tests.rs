@@ -48,7 +48,7 @@ fn parts_have_256_chunks_each() {
     let reader = PartsReader::open(&dir, 2).unwrap();
     let across = reader.read(range(509, 514)).unwrap();
     assert_eq!(across, (509..=514).map(row).collect::<Vec<_>>());
-    let (_, part) = reader.part(0).unwrap();
+    let part = reader.part(0).unwrap();
     assert_eq!((part.groups(), part.rows_in(255)), (256, Some(2)));
 }
 
@@ -153,5 +153,72 @@ proptest! {
         let end = start + length % (rows - start);
         let found = PartsReader::open(&dir, chunk_size).unwrap().read(range(start, end)).unwrap();
         prop_assert_eq!(found, (start..=end).map(row).collect::<Vec<_>>());
+    }
+}
+
+/// Notes what is read of a folder.
+struct Noted {
+    folder: LocalFolder,
+    reads: Mutex<Vec<(String, std::ops::Range<u64>)>>,
+}
+
+impl RangeSource for Noted {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path(name)
+    }
+
+    fn len(&self, name: &str) -> io::Result<u64> {
+        self.folder.len(name)
+    }
+
+    fn read(&self, name: &str, range: std::ops::Range<u64>) -> io::Result<bytes::Bytes> {
+        self.reads.lock().unwrap().push((name.to_owned(), range.clone()));
+        self.folder.read(name, range)
+    }
+}
+
+#[test]
+fn a_chunk_is_read_in_one_piece_and_the_end_of_a_part_once() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("parts");
+    write(&dir, 2, 2 * 256 + 3);
+    let source = Arc::new(Noted { folder: LocalFolder(dir), reads: Mutex::default() });
+    let reader = PartsReader::open_source(source.clone(), 2).unwrap();
+    reader.read(range(0, 513)).unwrap();
+    source.reads.lock().unwrap().clear();
+    for image in [20, 512, 30] {
+        assert_eq!(reader.read(range(image, image + 1)).unwrap(), [row(image), row(image + 1)]);
+    }
+    let reads = std::mem::take(&mut *source.reads.lock().unwrap());
+    let names: Vec<&str> = reads.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["part-00000.parquet", "part-00001.parquet", "part-00000.parquet"]);
+    assert!(reads.iter().all(|(_, range)| range.end - range.start < 2_000), "{reads:?}");
+}
+
+#[test]
+fn what_keeps_a_part_from_being_read_is_no_damage() {
+    struct Broken(LocalFolder, std::sync::atomic::AtomicBool);
+    impl RangeSource for Broken {
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path(name)
+        }
+        fn len(&self, name: &str) -> io::Result<u64> {
+            self.0.len(name)
+        }
+        fn read(&self, name: &str, range: std::ops::Range<u64>) -> io::Result<bytes::Bytes> {
+            if self.1.load(std::sync::atomic::Ordering::Relaxed) {
+                return Err(io::Error::other("nobody there"));
+            }
+            self.0.read(name, range)
+        }
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("parts");
+    write(&dir, 2, 4);
+    let source = Arc::new(Broken(LocalFolder(dir), false.into()));
+    let reader = PartsReader::open_source(source.clone(), 2).unwrap();
+    source.1.store(true, std::sync::atomic::Ordering::Relaxed);
+    for error in [reader.read(range(0, 1)).unwrap_err(), PartsReader::open_source(source, 2).unwrap_err()] {
+        assert!(matches!(error, Error::Io { .. }) && error.to_string().ends_with("nobody there"), "{error}");
     }
 }

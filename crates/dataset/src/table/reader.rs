@@ -1,45 +1,58 @@
 //! A file's columns back into values.
 
+use super::source::{RangeSource, TableFile, local};
 use super::{Cells, Column, Kind, failed};
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
-use std::fs::File;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::properties::ReaderProperties;
+use parquet::file::reader::RowGroupReader;
+use parquet::file::serialized_reader::SerializedRowGroupReader;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Reads what [`TableWriter`] wrote.
+/// Reads what [`TableWriter`](super::TableWriter) wrote. Holds what the end of the file says, and no file open; a row group
+/// is read in one piece.
 pub(crate) struct TableReader {
     path: PathBuf,
     columns: Vec<Column>,
-    reader: SerializedFileReader<File>,
+    file: TableFile,
+    metadata: ParquetMetaData,
 }
 
 impl TableReader {
     /// Opens a table that has exactly these columns.
-    pub(crate) fn open(path: &Path, columns: Vec<Column>) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        caught(path, || Self::open_file(file, path, columns))
-    }
-
-    /// Opens a table that begins with exactly these columns; [`TableReader::columns`] has those that follow.
-    pub(crate) fn open_beginning(path: &Path, columns: Vec<Column>) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        caught(path, || Self::open_file_beginning(file, path, columns))
-    }
-
-    fn open_file(file: File, path: &Path, columns: Vec<Column>) -> Result<Self> {
+    pub(crate) fn open(source: Arc<dyn RangeSource>, name: &str, columns: Vec<Column>) -> Result<Self> {
         let expected = columns.len();
-        let table = Self::open_file_beginning(file, path, columns)?;
+        let table = Self::open_beginning(source, name, columns)?;
         if table.columns.len() > expected { Err(table.unexpected_columns()) } else { Ok(table) }
     }
 
-    fn open_file_beginning(file: File, path: &Path, columns: Vec<Column>) -> Result<Self> {
-        let reader = SerializedFileReader::new(file).map_err(|e| failed("read", path, e))?;
-        let mut table = Self { path: path.to_owned(), columns, reader };
-        let found = table.reader.metadata().file_metadata().schema_descr_ptr();
+    /// Opens a table that begins with exactly these columns; [`TableReader::columns`] has those that follow.
+    pub(crate) fn open_beginning(
+        source: Arc<dyn RangeSource>,
+        name: &str,
+        columns: Vec<Column>,
+    ) -> Result<Self> {
+        let path = source.path(name);
+        let file = TableFile::open(source, name).map_err(Error::io("open", &path))?;
+        caught(&path, || Self::open_file_beginning(file, &path, columns))
+    }
+
+    /// As [`Self::open_beginning`], for a file of the file system.
+    pub(crate) fn open_file(path: &Path, columns: Vec<Column>) -> Result<Self> {
+        let (source, name) = local(path).map_err(Error::io("open", path))?;
+        Self::open_beginning(source, &name, columns)
+    }
+
+    fn open_file_beginning(file: TableFile, path: &Path, columns: Vec<Column>) -> Result<Self> {
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file);
+        let metadata = metadata.map_err(|e| failed("read", path, e))?;
+        let mut table = Self { path: path.to_owned(), columns, file, metadata };
+        let found = table.metadata.file_metadata().schema_descr_ptr();
         let found = found.columns();
         let begins = found.iter().zip(&table.columns).all(|(found, column)| found.name() == column.name);
         if !begins || found.len() < table.columns.len() {
@@ -53,9 +66,14 @@ impl TableReader {
     }
 
     fn unexpected_columns(&self) -> Error {
-        let found = self.reader.metadata().file_metadata().schema_descr();
+        let found = self.metadata.file_metadata().schema_descr();
         let names: Vec<&str> = found.columns().iter().map(|c| c.name()).collect();
         Error::damaged(&self.path, format!("unexpected columns {names:?}"))
+    }
+
+    /// What the file is called in messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// All columns in the order of the file.
@@ -64,21 +82,32 @@ impl TableReader {
     }
 
     pub(crate) fn groups(&self) -> usize {
-        self.reader.num_row_groups()
+        self.metadata.num_row_groups()
     }
 
     /// Rows of one row group, or `None` if there is no such group.
     pub(crate) fn rows_in(&self, group: usize) -> Option<usize> {
-        let group = self.reader.metadata().row_groups().get(group)?;
+        let group = self.metadata.row_groups().get(group)?;
         usize::try_from(group.num_rows()).ok()
     }
 
     /// Some consecutive rows of one row group, column by column. Gives exactly `rows` of them or an error.
     pub(crate) fn read(&self, group: usize, skip: usize, rows: usize) -> Result<Vec<Cells>> {
         caught(&self.path, || {
-            let group = self.reader.get_row_group(group).map_err(|e| failed("read", &self.path, e))?;
-            let read = |at| self.read_column(group.as_ref(), at, skip, rows);
-            (0..self.columns.len()).map(read).collect()
+            let damaged = |e: ParquetError| failed("read", &self.path, e);
+            let found = self.metadata.row_groups().get(group);
+            let found =
+                found.ok_or_else(|| Error::damaged(&self.path, format!("it has no row group {group}")))?;
+            let ranges = found.columns().iter().map(ColumnChunkMetaData::byte_range);
+            let (start, end) = ranges.fold((u64::MAX, 0), |(start, end), (at, length)| {
+                (start.min(at), end.max(at.saturating_add(length)))
+            });
+            let window = Arc::new(self.file.window(start..end).map_err(damaged)?);
+            let no_index = self.metadata.page_index_for_row_group(group);
+            let properties = Arc::new(ReaderProperties::builder().build());
+            let group =
+                SerializedRowGroupReader::new(window, found, no_index, properties).map_err(damaged)?;
+            (0..self.columns.len()).map(|at| self.read_column(&group, at, skip, rows)).collect()
         })
     }
 
