@@ -1,5 +1,6 @@
 //! What can go wrong with lists, datasets and where they lie.
 
+use ream_core::error::{ConflictCode, DatabaseFault};
 use std::io;
 
 /// What every fallible call of this crate answers.
@@ -45,6 +46,39 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// No list was taken into the dataset.
+    #[error("{dataset} has no image list yet")]
+    NoList {
+        /// The dataset.
+        dataset: String,
+    },
+    /// The dataset has another list.
+    #[error(
+        "{dataset} has an image list already, taken in with {differences}; a list needs a dataset of its own"
+    )]
+    HasList {
+        /// The dataset.
+        dataset: String,
+        /// What is not the same.
+        differences: String,
+    },
+    /// The dataset has output already.
+    #[error("{dataset} holds output already, such as `{example}`; a list needs a dataset of its own")]
+    HasOutput {
+        /// The dataset.
+        dataset: String,
+        /// One name in it.
+        example: String,
+    },
+    /// The list and the dataset would be one folder.
+    #[error("{dataset} is the folder of the list: a dataset needs one of its own")]
+    SamePlace {
+        /// The folder.
+        dataset: String,
+    },
+    /// An argument that makes no sense.
+    #[error(transparent)]
+    Jobs(#[from] ream_core::Error),
     /// Lists, ledgers, shards.
     #[error(transparent)]
     Images(#[from] ream_dataset::Error),
@@ -61,6 +95,30 @@ impl Error {
         match self {
             Self::Io { source, .. } | Self::Images(ream_dataset::Error::Io { source, .. }) => Some(source),
             _ => None,
+        }
+    }
+}
+
+/// For those who have the service's four kinds of errors only.
+impl From<Error> for ream_core::Error {
+    fn from(error: Error) -> Self {
+        let told = error.to_string();
+        match error {
+            Error::Jobs(error) => error,
+            Error::Images(error) if error.is_bad_input() => {
+                Self::invalid("list", told, "a list with good rows: .txt, .csv, .tsv, .jsonl or .parquet")
+            }
+            Error::BadName { .. } => Self::invalid("dataset", told, "a relative path"),
+            Error::HasList { .. }
+            | Error::HasOutput { .. }
+            | Error::SamePlace { .. }
+            | Error::NoList { .. } => Self::conflict(ConflictCode::WrongStatus, told),
+            Error::Damaged { .. } | Error::Images(_) => {
+                Self::Database { fault: DatabaseFault::Constraint, message: told }
+            }
+            Error::Io { .. } | Error::Store { .. } => {
+                Self::Database { fault: DatabaseFault::Unavailable, message: told }
+            }
         }
     }
 }

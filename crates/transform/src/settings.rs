@@ -131,7 +131,7 @@ impl Default for TransformSettings {
             resize_mode: ResizeMode::No,
             image_size: 256,
             encode_format: None,
-            encode_quality: 95,
+            encode_quality: Self::default_quality(None),
             resize_only_if_bigger: false,
             skip_reencode: false,
             min_image_size: 0,
@@ -148,6 +148,15 @@ impl TransformSettings {
     /// Whether the pixels of any image are looked at; else all bytes are kept as they came.
     pub fn touches_pixels(&self) -> bool {
         self.resize_mode != ResizeMode::No || self.encode_format.is_some()
+    }
+
+    /// The [`TransformSettings::encode_quality`] that suits a format: hard to tell from the original; for PNG, which counts
+    /// effort and not quality, moderate.
+    pub const fn default_quality(format: Option<EncodeFormat>) -> u8 {
+        match format {
+            Some(EncodeFormat::Png) => 6,
+            _ => 95,
+        }
     }
 
     /// What images are encoded as, if they are.

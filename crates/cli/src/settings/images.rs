@@ -60,9 +60,6 @@ pub(crate) struct ImageSettings {
     max_side: Setting<u32>,
 }
 
-/// PNG counts effort, not quality; the others start from what is hard to tell from the original.
-const PNG_COMPRESSION: u8 = 6;
-
 impl ImageSettings {
     pub(crate) fn load(layers: &Layers, flags: &ImageFlags) -> Result<Self> {
         let f = flags.clone();
@@ -123,10 +120,7 @@ impl ImageSettings {
     }
 
     fn encode_quality(&self) -> u8 {
-        let default = match self.encode_format.value {
-            Some(EncodeFormat::Png) => PNG_COMPRESSION,
-            _ => TransformSettings::default().encode_quality,
-        };
+        let default = TransformSettings::default_quality(self.encode_format.value);
         self.encode_quality.value.unwrap_or(default)
     }
 

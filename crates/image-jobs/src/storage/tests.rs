@@ -1,25 +1,7 @@
 use super::*;
+use crate::testing::{behind, in_bucket, places};
 use ream_test_servers::{Direction, Ending, FaultProxy, S3Server};
 use std::collections::BTreeSet;
-use std::time::Duration;
-
-/// A folder, and a place in a store: what holds for one holds for the other.
-struct Places {
-    _folder: tempfile::TempDir,
-    each: [Storage; 2],
-}
-
-fn places() -> Places {
-    let folder = tempfile::tempdir().unwrap();
-    let each = [Storage::folder(&folder.path().join("data")), in_bucket("some/where")];
-    Places { _folder: folder, each }
-}
-
-fn in_bucket(prefix: &str) -> Storage {
-    let server = S3Server::shared();
-    let url = format!("s3://{}/{prefix}", server.fresh_bucket().unwrap());
-    Storage::parse_with("storage", &url, &server.environment().into_iter().collect()).unwrap()
-}
 
 async fn names(storage: &Storage, folder: &str) -> BTreeSet<String> {
     storage.list(folder).await.unwrap().into_iter().map(|entry| entry.name).collect()
@@ -221,18 +203,11 @@ fn places_are_shown_as_they_were_named_and_secrets_never() {
     assert!(error.contains("variables of the environment") && !error.contains("secret"), "{error}");
 }
 
-/// A store by way of a proxy.
-fn behind(proxy: &FaultProxy, bucket: &str) -> Storage {
-    let access: Access = S3Server::environment_at(proxy.port()).into_iter().collect();
-    let access = access.with_patience(Duration::from_millis(400));
-    Storage::parse_with("storage", &format!("s3://{bucket}/x"), &access).unwrap()
-}
-
 #[tokio::test]
 async fn a_cut_connection_is_tried_again() {
     let server = S3Server::shared();
     let proxy = FaultProxy::start(server.port()).unwrap();
-    let storage = behind(&proxy, &server.fresh_bucket().unwrap());
+    let storage = behind(&proxy, &in_bucket("x"));
     storage.put("a", "x".into()).await.unwrap();
     proxy.cut_after(Direction::ToClient, 10, Ending::Reset);
     assert_eq!(storage.size("a").await.unwrap(), Some(1));
@@ -247,7 +222,7 @@ async fn a_store_that_is_dead_or_silent_is_an_error_in_words_after_a_while() {
         [FaultProxy::refuse, FaultProxy::stall_both, |proxy| proxy.stall(Direction::ToClient)];
     for fault in faults {
         let proxy = FaultProxy::start(server.port()).unwrap();
-        let storage = behind(&proxy, &server.fresh_bucket().unwrap());
+        let storage = behind(&proxy, &in_bucket("x"));
         storage.put("a", "x".into()).await.unwrap();
         fault(&proxy);
         let errors = [
