@@ -13,6 +13,7 @@ use crate::target::Target;
 use crate::try_once::{Image, Try};
 use crate::unfinished::Unfinished;
 use bytes::Bytes;
+use ream_core::policy::{Policy, RobotsPolicy};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,15 @@ use tokio::time::{Instant, sleep};
 #[derive(Clone)]
 pub struct Fetcher {
     inner: Arc<Inner>,
+    limits: Limits,
+}
+
+/// What may differ between fetchers that share all else.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    robots: RobotsPolicy,
+    max_wait: Duration,
+    total_timeout: Duration,
 }
 
 /// Fetches called and not ended, above which there is no [`Fetcher::room`]: many that wait for the same few hosts
@@ -33,7 +43,7 @@ const MAX_UNFINISHED: usize = 10_000;
 struct Inner {
     unfinished: Unfinished,
     net: Net,
-    robots: Option<Robots>,
+    robots: Robots,
     budget: Budget,
     reports: Reports,
 }
@@ -88,7 +98,9 @@ impl Fetcher {
     /// # Errors
     /// As [`Fetcher::new`].
     pub fn with_lookup(config: FetchConfig, lookup: impl Lookup) -> reqwest::Result<Self> {
-        let robots = Robots::new(config.robots, config.product_token());
+        let robots = Robots::new(config.product_token());
+        let FetchConfig { robots: policy, max_wait, total_timeout, .. } = config;
+        let limits = Limits { robots: policy, max_wait, total_timeout };
         let budget = Budget::new(config.memory_budget);
         let lookup: Arc<dyn Lookup> = Arc::new(lookup);
         let net = Net::new(Arc::new(config), &lookup)?;
@@ -99,7 +111,21 @@ impl Fetcher {
             budget,
             reports: Reports::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), limits })
+    }
+
+    /// One that keeps to a job's policy and shares everything else with this one: the job's word on robots, and no image
+    /// may take so long that its chunk's time is over.
+    #[must_use]
+    pub fn within(&self, policy: &Policy) -> Self {
+        let share = Duration::from_secs(policy.chunk_timeout_s.into()) / 4;
+        let Limits { max_wait, total_timeout, .. } = self.limits;
+        let limits = Limits {
+            robots: policy.robots,
+            max_wait: max_wait.min(share),
+            total_timeout: total_timeout.min(share),
+        };
+        Self { inner: Arc::clone(&self.inner), limits }
     }
 
     /// Fetches one image, trying again after transient errors. The call itself, not the first poll, takes a place in
@@ -112,10 +138,11 @@ impl Fetcher {
     pub fn fetch(&self, url: &str) -> impl Future<Output = Result<Fetched, FetchError>> + Send + use<> {
         let (inner, url, reservation) = (Arc::clone(&self.inner), Box::from(url), self.inner.budget.join());
         let unfinished = self.inner.unfinished.count();
+        let limits = self.limits;
         async move {
             // Counted until the fetch has ended or was dropped; the result may be kept for longer.
             let _unfinished = unfinished;
-            inner.fetch(url, reservation).await
+            inner.fetch(url, reservation, limits).await
         }
     }
 
@@ -135,16 +162,26 @@ impl Fetcher {
 
 /// How far a fetch has come.
 struct Progress {
+    limits: Limits,
     patience: Instant,
     tries: u32,
     busy: Duration,
 }
 
 impl Inner {
-    async fn fetch(&self, url: Box<str>, mut reservation: Reservation) -> Result<Fetched, FetchError> {
+    async fn fetch(
+        &self,
+        url: Box<str>,
+        mut reservation: Reservation,
+        limits: Limits,
+    ) -> Result<Fetched, FetchError> {
         let config = &self.net.config;
-        let mut progress =
-            Progress { patience: later(Instant::now(), config.max_wait), tries: 0, busy: Duration::ZERO };
+        let mut progress = Progress {
+            limits,
+            patience: later(Instant::now(), limits.max_wait),
+            tries: 0,
+            busy: Duration::ZERO,
+        };
         let target = Target::parse(&url, config);
         drop(url);
         let target = target.map_err(|failure| failure.into_error(0, Duration::ZERO))?;
@@ -214,9 +251,9 @@ impl Inner {
     ) -> Result<Image, Failure> {
         let mut one = Try {
             net: &self.net,
-            robots: self.robots.as_ref(),
+            robots: (progress.limits.robots == RobotsPolicy::Respect).then_some(&self.robots),
             reservation,
-            deadline: Deadline::new(self.net.config.total_timeout),
+            deadline: Deadline::new(progress.limits.total_timeout),
             patience: progress.patience,
             asked: false,
         };
@@ -225,7 +262,7 @@ impl Inner {
             progress.tries += 1;
             progress.busy += one.deadline.spent();
             // It took as long as it had to wait for others; the next try has its own patience.
-            progress.patience = later(Instant::now(), self.net.config.max_wait);
+            progress.patience = later(Instant::now(), progress.limits.max_wait);
         }
         done
     }

@@ -6,7 +6,7 @@ mod site;
 
 use futures::future::join_all;
 use ream_core::ErrorClass;
-use ream_core::policy::RobotsPolicy;
+use ream_core::policy::{Policy, PolicyFields, RobotsPolicy};
 use ream_fetch::{FetchConfig, FetchError, Fetched};
 use site::{Site, fetcher, near, ok, png, status};
 use std::time::{Duration, Instant};
@@ -66,6 +66,24 @@ async fn nobody_is_asked_where_the_policy_is_to_ignore() {
         fetcher(near()).fetch(&site.url(path)).await.unwrap();
     }
     assert_eq!(site.requests("/robots.txt").len(), 0);
+}
+
+#[tokio::test]
+async fn each_job_has_its_own_word_on_robots_and_all_share_what_was_asked() {
+    let site = site(ok("", b"User-agent: *\nDisallow: /404")).await;
+    let shared = fetcher(polite());
+    let of = |robots| {
+        let policy = Policy::new(PolicyFields { robots, ..PolicyFields::default() }).unwrap();
+        shared.within(&policy)
+    };
+    let (polite, ignoring) = (of(RobotsPolicy::Respect), of(RobotsPolicy::Ignore));
+    for _ in 0..2 {
+        let refused = polite.fetch(&site.url("/404")).await.unwrap_err();
+        assert_eq!(refused.class, ErrorClass::Robots);
+        let asked = ignoring.fetch(&site.url("/404")).await.unwrap_err();
+        assert_eq!(asked.class, ErrorClass::Http4xx);
+    }
+    assert_eq!(site.requests("/robots.txt").len(), 1);
 }
 
 #[tokio::test]

@@ -12,7 +12,6 @@ use crate::net::Net;
 use crate::target::Target;
 use cache::Cache;
 use ream_core::ErrorClass;
-use ream_core::policy::RobotsPolicy;
 use reqwest::header::{HeaderMap, HeaderValue};
 use rules::Rules;
 use tokio::time::{Instant, sleep_until};
@@ -33,10 +32,9 @@ pub(crate) enum Verdict {
 }
 
 impl Robots {
-    /// None where nobody is to be asked.
-    pub(crate) fn new(policy: RobotsPolicy, product: &str) -> Option<Self> {
-        (policy == RobotsPolicy::Respect)
-            .then(|| Self { product: product.to_owned(), cache: Cache::default() })
+    /// Nobody has been asked yet.
+    pub(crate) fn new(product: &str) -> Self {
+        Self { product: product.to_owned(), cache: Cache::default() }
     }
 
     /// Whether the origin lets this URL be fetched; asks it first if need be.

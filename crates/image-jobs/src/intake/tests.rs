@@ -36,7 +36,9 @@ async fn any_chunk_of_a_list_that_was_taken_in_can_be_read_alone() {
         let beyond = list.read(ImageRange::new(1300, 1300).unwrap()).await.unwrap_err().to_string();
         assert!(beyond.contains("part-00001.parquet is damaged"), "{beyond}");
         let files = contents(&storage, "_ream").await;
-        assert!(files.iter().any(|(name, text)| name.ends_with("/rejects.jsonl") && text.contains("not a URL")));
+        assert!(
+            files.iter().any(|(name, text)| name.ends_with("/rejects.jsonl") && text.contains("not a URL"))
+        );
         assert_eq!(files.len(), 4, "{storage}");
     }
 }
