@@ -9,8 +9,8 @@ use crate::spool::Spool;
 use crate::tally::Tally;
 use futures::future::BoxFuture;
 use ream::{ChunkState, ClaimedChunk, ImageRange, JobChunk, JobChunkRepository, Outcome};
-use ream_dataset::{ListRow, OutputOptions, PartsReader, Staging, publish};
-use std::path::PathBuf;
+use ream_dataset::{ListRow, OutputOptions};
+use ream_image_jobs::{Dataset, ImageList};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -18,12 +18,12 @@ use tokio_util::task::AbortOnDropHandle;
 /// Images that wait for the packing thread, per chunk.
 const PACK_QUEUE_IMAGES: usize = 8;
 
-/// Where rows come from and images go to.
+/// Where the rows of one job come from and its images go to.
 pub struct ImageChunks {
-    /// The dataset's folder.
-    pub dataset: PathBuf,
+    /// Where output goes.
+    pub dataset: Dataset,
     /// The job's image list.
-    pub list: PartsReader,
+    pub list: ImageList,
     /// The shape of the output, its names and metadata.
     pub output: OutputOptions,
     /// Makes images ready to be stored.
@@ -35,25 +35,27 @@ pub struct ImageChunks {
 }
 
 impl ImageChunks {
-    async fn work(
+    /// Works on a chunk of the job.
+    pub(crate) async fn work(
         &self,
         claimed: Arc<ClaimedChunk>,
         progress: ProgressCell,
     ) -> Result<Outcome, ProcessError> {
         let range = claimed.chunk.image_range;
-        let list = self.list.clone();
-        let rows = blocking(move || Ok(list.read(range)?)).await?;
+        let rows = self.list.read(range).await?;
         let (sender, receiver) = mpsc::channel(PACK_QUEUE_IMAGES);
         let (dataset, output) = (self.dataset.clone(), self.output.clone());
-        let packing = blocking(move || pack(&dataset, &output, &claimed, range.images(), receiver));
+        let packing = blocking(move || pack(dataset.local(), &output, &claimed, range.images(), receiver));
         let preparing = self.prepare_in_order(range, rows, sender, progress);
-        futures::future::join(preparing, packing).await.1
+        let mut outcome = futures::future::join(preparing, packing).await.1?;
+        outcome.outputs = self.dataset.stage(outcome.outputs).await?;
+        Ok(outcome)
     }
 
     /// Without the list no other chunk can be worked on either: the folder was removed, say.
-    fn or_gone(&self, error: ProcessError) -> ProcessError {
+    async fn or_gone(&self, error: ProcessError) -> ProcessError {
         match error {
-            ProcessError::Chunk(message) if !self.list.is_there() => ProcessError::Machine(message),
+            ProcessError::Chunk(message) if !self.list.is_there().await => ProcessError::Machine(message),
             other => other,
         }
     }
@@ -67,7 +69,7 @@ impl ImageChunks {
         packing: mpsc::Sender<PreparedRow>,
         progress: ProgressCell,
     ) {
-        let spool = Spool::new(&self.dataset);
+        let spool = Spool::new(self.dataset.local());
         let begin = |(number, row)| self.begin(number, row, spool.clone());
         let images: Vec<_> = range.iter().zip(rows).map(begin).collect();
         progress.set_begun();
@@ -112,7 +114,12 @@ impl ChunkProcessor for ImageChunks {
         claimed: Arc<ClaimedChunk>,
         progress: ProgressCell,
     ) -> BoxFuture<'_, Result<Outcome, ProcessError>> {
-        Box::pin(async move { self.work(claimed, progress).await.map_err(|error| self.or_gone(error)) })
+        Box::pin(async move {
+            match self.work(claimed, progress).await {
+                Ok(outcome) => Ok(outcome),
+                Err(error) => Err(self.or_gone(error).await),
+            }
+        })
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {
@@ -120,11 +127,10 @@ impl ChunkProcessor for ImageChunks {
     }
 
     fn discard(&self, claimed: &ClaimedChunk) {
-        let chunk_id = claimed.chunk.id;
-        let staging = Staging::of(&self.dataset, chunk_id, claimed.chunk.attempt);
+        let (dataset, chunk_id, attempt) = (self.dataset.clone(), claimed.chunk.id, claimed.chunk.attempt);
         // Nobody waits for it: a lease is not kept for a slow disk.
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = staging.discard() {
+        tokio::spawn(async move {
+            if let Err(error) = dataset.discard(chunk_id, attempt).await {
                 // The packing thread may still be ending; the next sweep gets what is left.
                 tracing::debug!(%chunk_id, %error, "could not remove what an attempt left behind");
             }
@@ -144,18 +150,16 @@ impl ChunkProcessor for ImageChunks {
 /// done again by anybody, as often as need be.
 ///
 /// # Errors
-/// What the file system or the database says, in words; the output stays staged.
+/// What the storage or the database says, in words; the output stays staged.
 pub async fn publish_chunk(
-    dataset: &std::path::Path,
+    dataset: &Dataset,
     repository: &Arc<dyn JobChunkRepository>,
     chunk: &JobChunk,
 ) -> Result<(), String> {
     let (ChunkState::Completed { unpublished: true }, Some(outcome)) = (&chunk.state, &chunk.outcome) else {
         return Ok(());
     };
-    let (dataset, outputs) = (dataset.to_owned(), outcome.outputs.clone());
-    let published = blocking(move || Ok(publish(&dataset, &outputs)?)).await;
-    published.map_err(|error| error.to_string())?;
+    dataset.publish(&outcome.outputs).await.map_err(|error| error.to_string())?;
     repository.mark_published(chunk).await.map_err(|error| error.to_string())
 }
 

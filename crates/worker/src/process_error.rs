@@ -34,3 +34,13 @@ impl From<ream_dataset::Error> for ProcessError {
         }
     }
 }
+
+impl From<ream_image_jobs::Error> for ProcessError {
+    fn from(error: ream_image_jobs::Error) -> Self {
+        let message = error.to_string();
+        match error.io_error() {
+            Some(source) => Self::of_files(source, message),
+            None => Self::Chunk(message),
+        }
+    }
+}

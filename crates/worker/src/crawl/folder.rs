@@ -3,6 +3,7 @@
 use super::error::CrawlError;
 use super::recipe::Recipe;
 use ream_dataset::is_output_name;
+use ream_image_jobs::list::LIST_DIR;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
@@ -11,9 +12,6 @@ use std::path::{Path, PathBuf};
 
 /// The folder within a dataset that holds a crawl's state.
 pub const STATE_DIR: &str = "_ream";
-
-/// The list's parts as the job names them: relative to the dataset, for the folder may be moved.
-pub(super) const LIST_NAME: &str = "_ream/list";
 
 const LOCK_FILE: &str = "lock";
 
@@ -135,7 +133,7 @@ impl CrawlFolder {
 
     /// The parts of the image list, and its rejected rows.
     pub fn list_dir(&self) -> PathBuf {
-        self.root.join(LIST_NAME)
+        self.root.join(LIST_DIR)
     }
 
     fn record_path(&self) -> PathBuf {

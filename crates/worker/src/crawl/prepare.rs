@@ -1,7 +1,7 @@
 //! Getting ready: the folder's lock, the list, the database, and the job with its chunks.
 
 use super::error::CrawlError;
-use super::folder::{CrawlFolder, CrawlRecord, LIST_NAME, RECORD_VERSION};
+use super::folder::{CrawlFolder, CrawlRecord, RECORD_VERSION, write_json};
 use super::options::CrawlOptions;
 use super::recipe::Recipe;
 use super::session::{CrawlSession, Resumed};
@@ -10,8 +10,12 @@ use ream::{
     Actor, ConflictCode, CrawlJob, CrawlJobService, DatabaseUrl, JobChunkingService, JobFilter, JobGate,
     JobId, NewCrawlJob, PageRequest, Policy, TaskId,
 };
-use ream_dataset::{IngestOptions, ListFingerprint, PartsReader, ingest, list_fingerprint, list_sha256};
+use ream_dataset::{
+    IngestOptions, Ingested, KeptColumn, ListFingerprint, PartsReader, ingest, list_fingerprint, list_sha256,
+};
 use ream_fetch::{FetchConfig, Fetcher};
+use ream_image_jobs::list::{LIST_DIR, LIST_FILE};
+use ream_image_jobs::{ImageList, ImageRecipe, ListRecord};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -43,7 +47,7 @@ pub async fn prepare(
     let shared = options.database.is_some();
     let (job, found) = match record.job_id.filter(|_| shared) {
         Some(job_id) => (noted_job(&jobs, &folder, &record, JobId::new(job_id)).await?, true),
-        None => find_or_create_job(&jobs, &folder, &record, options.policy, shared).await?,
+        None => find_or_create_job(&jobs, &folder, &record, &options, shared).await?,
     };
     if shared && record.job_id.is_none() {
         record.job_id = Some(job.id.get());
@@ -59,7 +63,8 @@ pub async fn prepare(
     if shared && alone {
         folder.share()?;
     }
-    let list = PartsReader::open(&folder.list_dir(), record.chunk_size)?;
+    let parts = PartsReader::open(&folder.list_dir(), record.chunk_size)?;
+    let list = ImageList::new(list_record(&record, &options, parts.kept_columns().to_vec()), parts);
     let fetcher = Fetcher::new(within(&job.policy, &options.fetch))?;
     Ok(CrawlSession {
         options,
@@ -73,9 +78,27 @@ pub async fn prepare(
         resumed,
         rejected_rows: record.rejected,
         passed_over,
-        has_captions: record.has_captions,
         tally: Tally::default(),
     })
+}
+
+/// What is kept about the list where jobs have theirs; folders of earlier versions have no file of it.
+fn list_record(record: &CrawlRecord, options: &CrawlOptions, kept_columns: Vec<KeptColumn>) -> ListRecord {
+    let ingested = Ingested {
+        accepted: record.accepted,
+        rejected: record.rejected,
+        sha256: record.list_sha256.clone(),
+        kept_columns,
+        has_captions: record.has_captions,
+        source_files: Vec::new(),
+        passed_over: Vec::new(),
+    };
+    ListRecord::new(None, &how(options), ingested)
+}
+
+/// How the list is taken in.
+fn how(options: &CrawlOptions) -> IngestOptions {
+    IngestOptions { list: options.list_options.clone(), chunk_size: options.chunk_size }
 }
 
 struct Opened {
@@ -165,11 +188,13 @@ fn take_in(
             message: "it has a crawl's database, but not the record of its list".to_owned(),
         });
     }
-    let how = IngestOptions { list: options.list_options.clone(), chunk_size: options.chunk_size };
+    let how = how(options);
     let ingested = folder
         .check_no_output()
         .and_then(|()| Ok(ingest(&options.list, &folder.list_dir(), &how, progress)?))
         .inspect_err(|_| folder.give_up())?;
+    // For workers that know the job only.
+    write_json(&folder.root().join(LIST_FILE), &ListRecord::new(None, &how, ingested.clone()))?;
     let record = CrawlRecord {
         version: RECORD_VERSION,
         list_sha256: ingested.sha256,
@@ -263,7 +288,7 @@ fn list_name(folder: &CrawlFolder, shared: bool) -> String {
             let list = folder.list_dir();
             list.canonicalize().unwrap_or(list).to_string_lossy().into_owned()
         }
-        false => LIST_NAME.to_owned(),
+        false => LIST_DIR.to_owned(),
     }
 }
 
@@ -279,7 +304,7 @@ async fn find_or_create_job(
     jobs: &CrawlJobService,
     folder: &CrawlFolder,
     record: &CrawlRecord,
-    policy: Policy,
+    options: &CrawlOptions,
     shared: bool,
 ) -> Result<(CrawlJob, bool), CrawlError> {
     let list = list_name(folder, shared);
@@ -305,8 +330,16 @@ async fn find_or_create_job(
     let mut new = NewCrawlJob::named(if name.is_empty() { "crawl".to_owned() } else { name });
     new.max_images = Some(record.accepted);
     new.chunk_size = record.chunk_size;
-    new.policy = policy;
+    new.policy = options.policy;
     new.image_list = Some(list);
+    let recipe = ImageRecipe::new(options.format, options.layout, &options.transform);
+    new.recipe = Some(recipe.to_json());
+    if shared {
+        // Then other workers can help; without, the folder's lock says that nobody else is at work.
+        let root = folder.root();
+        new.dataset =
+            Some(root.canonicalize().unwrap_or_else(|_| root.to_owned()).to_string_lossy().into_owned());
+    }
     Ok((jobs.create_crawl_job(new).await?, false))
 }
 

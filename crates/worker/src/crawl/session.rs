@@ -11,9 +11,9 @@ use crate::image::ImagePipeline;
 use crate::shutdown::StopSignal;
 use crate::tally::Tally;
 use ream::{DatabaseUrl, Duties, JobChunkProgress, JobChunkingService, JobGate, JobId, TaskId};
-use ream_dataset::{OutputOptions, PartsReader, sweep_staging};
+use ream_dataset::sweep_staging;
 use ream_fetch::{Fetcher, HostReports};
-use ream_transform::TransformSettings;
+use ream_image_jobs::{Dataset, ImageList, ImageRecipe, Storage};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -63,7 +63,7 @@ pub struct CrawlSession {
     pub(super) options: CrawlOptions,
     pub(super) folder: CrawlFolder,
     pub(super) database: DatabaseUrl,
-    pub(super) list: PartsReader,
+    pub(super) list: ImageList,
     pub(super) fetcher: Fetcher,
     pub(super) service: JobChunkingService,
     pub(super) task_id: TaskId,
@@ -71,7 +71,6 @@ pub struct CrawlSession {
     pub(super) resumed: Option<Resumed>,
     pub(super) rejected_rows: u64,
     pub(super) passed_over: Vec<String>,
-    pub(super) has_captions: bool,
     pub(super) tally: Tally,
 }
 
@@ -146,22 +145,13 @@ impl CrawlSession {
             // killed. Kept until the end, many resumes of a large crawl would fill the disk with it.
             self.sweep();
         }
-        let output = OutputOptions {
-            format: self.options.format,
-            layout: self.options.layout,
-            chunk_size: self.options.chunk_size,
-            kept: self.list.kept_columns().to_vec(),
-            has_captions: self.has_captions,
-            encode_extension: encode_extension(&self.options.transform),
-        };
+        let options = &self.options;
+        let recipe = ImageRecipe::new(options.format, options.layout, &options.transform);
+        let output = recipe.output(self.list.record());
         let images = ImageChunks {
-            dataset: self.folder.root().to_owned(),
+            dataset: self.dataset(),
             list: self.list.clone(),
-            pipeline: ImagePipeline::new(
-                self.fetcher.clone(),
-                self.options.transform.clone(),
-                output.clone(),
-            ),
+            pipeline: ImagePipeline::new(self.fetcher.clone(), options.transform.clone(), output.clone()),
             output,
             tally: self.tally.clone(),
             repository: repository.clone(),
@@ -174,7 +164,7 @@ impl CrawlSession {
         let duties = Duties::start(repository.clone());
         let ended = Worker::new(self.service.clone(), Arc::new(images), config).run(stop).await;
         duties.stop().await;
-        if !self.list.is_there() {
+        if !self.list.is_there().await {
             // Whatever went wrong first, that is why.
             return Err(CrawlError::FolderGone { folder: self.folder.root().to_owned() });
         }
@@ -210,12 +200,12 @@ impl CrawlSession {
     /// Publishes what completed chunks still have staged. Answers how many could not be published: one lost output
     /// must not keep all other chunks from their work.
     async fn publish_all(&self) -> Result<u64, CrawlError> {
-        let repository = self.service.repository();
+        let (repository, dataset) = (self.service.repository(), self.dataset());
         loop {
             let unpublished = repository.list_unpublished(self.job_id, PUBLISH_PAGE).await?;
             let (all, mut failed) = (unpublished.len() as u64, 0);
             for chunk in unpublished {
-                if let Err(error) = publish_chunk(self.folder.root(), repository, &chunk).await {
+                if let Err(error) = publish_chunk(&dataset, repository, &chunk).await {
                     tracing::warn!(chunk_id = %chunk.id, error, "the output of a completed chunk cannot be published");
                     failed += 1;
                 }
@@ -226,14 +216,13 @@ impl CrawlSession {
         }
     }
 
+    fn dataset(&self) -> Dataset {
+        Dataset::new(Storage::folder(self.folder.root()), self.folder.root())
+    }
+
     fn sweep(&self) {
         if let Err(error) = sweep_staging(self.folder.root()) {
             tracing::warn!(%error, "could not remove what attempts left behind");
         }
     }
-}
-
-/// What images are encoded as; `None` where they are kept as they came.
-fn encode_extension(transform: &TransformSettings) -> Option<&'static str> {
-    transform.touches_pixels().then(|| transform.encode_as().as_str())
 }
