@@ -13,7 +13,9 @@ use crate::repository::Actor;
 use ream_core::event::Event;
 use ream_core::job::CrawlJobStatus;
 use ream_core::job_event::JobEvent;
-use ream_core::{Action, ChunkId, ChunkState, Error, JobChunk, JobId, Timestamp};
+use ream_core::{Action, ChunkId, ChunkState, CrawlJob, Error, JobChunk, JobId, Timestamp};
+use std::collections::BTreeSet;
+use std::time::Duration;
 use tokio_postgres::types::{FromSqlOwned, Type};
 
 /// Rows per step of work that may touch a whole job.
@@ -143,6 +145,35 @@ pub(super) static PUBLISH: Sql = Sql::new(
     "UPDATE job_chunks SET unpublished = false, updated_at = (SELECT ream_now()) \
      WHERE id = $1 AND attempt = $2 AND status = 'completed' AND unpublished::integer = 1",
     &[Type::INT8, Type::INT8],
+);
+
+/// From one job that has such chunks to the next, however many there are of one.
+pub(super) static WAITING_DATASETS: Sql = Sql::new(
+    "look for datasets",
+    "WITH RECURSIVE waiting AS ( \
+     (SELECT job_id FROM job_chunks WHERE unpublished AND job_id > 0 ORDER BY job_id, first_image LIMIT 1) \
+     UNION ALL SELECT n.job_id FROM waiting w CROSS JOIN LATERAL (SELECT c.job_id FROM job_chunks c \
+     WHERE c.unpublished AND c.job_id > w.job_id ORDER BY c.job_id, c.first_image LIMIT 1) n) \
+     SELECT j.id FROM waiting w JOIN crawl_job_rows j ON j.id = w.job_id \
+     WHERE j.dataset IS NOT NULL AND j.deleted_at IS NULL AND EXISTS (SELECT FROM job_chunks c \
+     WHERE c.job_id = j.id AND c.unpublished \
+     AND c.updated_at <= (SELECT ream_now()) - $1 * interval '1 millisecond') LIMIT $2",
+    &[Type::INT8, Type::INT8],
+);
+
+pub(super) static UNFINISHED_DATASETS: Sql = Sql::new(
+    "look for datasets",
+    "SELECT id FROM crawl_job_rows WHERE dataset IS NOT NULL AND deleted_at IS NULL AND ended_at IS NOT NULL \
+     AND (summary_end IS DISTINCT FROM ended_at OR summary_chunks IS DISTINCT FROM completed_chunks) \
+     ORDER BY id LIMIT $1",
+    &[Type::INT8],
+);
+
+pub(super) static FINISH_DATASET: Sql = Sql::new(
+    "note a finished dataset",
+    "UPDATE crawl_job_rows SET summary_end = ended_at, summary_chunks = $3 \
+     WHERE id = $1 AND ended_at IS NOT DISTINCT FROM $2 RETURNING id",
+    &[Type::INT8, Type::TIMESTAMPTZ, Type::INT8],
 );
 
 pub(super) static MAINTAIN_LOG: Sql = Sql::new(
@@ -350,6 +381,32 @@ pub(super) async fn mark_published(connection: &Connection, chunk: &JobChunk) ->
     super::chunks::get(connection, chunk.id).await?;
     let publish = connection.ready(&PUBLISH).await?;
     publish.run(&[&chunk.id.get(), &chunk.attempt.get()]).await.map(|_| ())
+}
+
+pub(super) async fn list_unfinished_datasets(
+    connection: &Connection,
+    waiting_for: Duration,
+    limit: u32,
+) -> Tried<Vec<JobId>> {
+    let (waiting, unfinished) =
+        (connection.ready(&WAITING_DATASETS).await?, connection.ready(&UNFINISHED_DATASETS).await?);
+    let ms = i64::try_from(waiting_for.as_millis()).unwrap_or(i64::MAX);
+    let mut found: BTreeSet<i64> =
+        first_column(&waiting.rows(&[&ms, &i64::from(limit)]).await?)?.into_iter().collect();
+    found.extend(first_column::<i64>(&unfinished.rows(&[&i64::from(limit)]).await?)?);
+    Ok(found.into_iter().take(limit as usize).map(JobId::new).collect())
+}
+
+/// Setting it twice is harmless, so it needs no transaction of several statements.
+pub(super) async fn mark_dataset_finished(connection: &Connection, job: &CrawlJob) -> Tried<bool> {
+    let (exists, finish) =
+        (connection.ready(&super::claim::JOB_EXISTS).await?, connection.ready(&FINISH_DATASET).await?);
+    if exists.rows(&[&job.id.get()]).await?.is_empty() {
+        return Err(Error::no_job(job.id).into());
+    }
+    let completed = job.counters.completed_chunks;
+    let written = finish.rows(&[&job.id.get(), &job.ended_at.map(Time), &completed]).await?;
+    Ok(!written.is_empty())
 }
 
 /// Partitions of the log to come are made, those older than `keep_days` dropped. Answers how many that were; `None` while

@@ -10,10 +10,11 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 /// In order, with the numbers and names of the other backends; what was ever released stays as it is.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("V1__initial_schema", include_str!("migrations/V1__initial_schema.sql")),
     ("V2__robots", include_str!("migrations/V2__robots.sql")),
     ("V3__the_service", include_str!("migrations/V3__the_service.sql")),
+    ("V4__finished_datasets", include_str!("migrations/V4__finished_datasets.sql")),
 ];
 
 /// Held while a schema is changed: who comes second waits, and finds the work done.

@@ -378,6 +378,14 @@ impl JobChunkRepository for PostgresStore {
         read!(self.database, |connection| duties::mark_published(&connection, chunk))
     }
 
+    async fn list_unfinished_datasets(&self, waiting_for: Duration, limit: u32) -> Result<Vec<JobId>> {
+        read!(self.database, |connection| duties::list_unfinished_datasets(&connection, waiting_for, limit))
+    }
+
+    async fn mark_dataset_finished(&self, job: &CrawlJob) -> Result<bool> {
+        read!(self.database, |connection| duties::mark_dataset_finished(&connection, job))
+    }
+
     async fn verify_job(&self, job_id: JobId) -> Result<JobVerdict> {
         transact!(self.database, Begin::Snapshot, |tx| verify::verify_job(&tx, job_id))
     }

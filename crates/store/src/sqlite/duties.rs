@@ -10,8 +10,10 @@ use crate::repository::Actor;
 use ream_core::event::Event;
 use ream_core::job::CrawlJobStatus;
 use ream_core::job_event::JobEvent;
-use ream_core::{Action, ChunkState, Error, JobChunk, JobId, Result};
+use ream_core::{Action, ChunkState, CrawlJob, Error, JobChunk, JobId, Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Rows per step of work that may touch a whole job.
 const STEP_ROWS: u32 = 10_000;
@@ -168,4 +170,36 @@ pub(super) fn mark_published(cx: &WriteContext<'_>, chunk: &JobChunk) -> Result<
     let written =
         statement.execute(params![chunk.id.get(), signed(chunk.attempt.get().unsigned_abs())?, now]);
     written.map(|_| ()).doing("note a published chunk")
+}
+
+pub(super) fn list_unfinished_datasets(
+    conn: &Connection,
+    waiting_for: Duration,
+    limit: u32,
+) -> Result<Vec<JobId>> {
+    // From one job that has such chunks to the next, however many there are of one.
+    let sql = "WITH RECURSIVE waiting (job_id) AS (SELECT min(job_id) FROM job_chunks WHERE unpublished = 1 \
+        UNION ALL SELECT (SELECT min(c.job_id) FROM job_chunks c WHERE c.unpublished = 1 AND c.job_id > w.job_id) \
+        FROM waiting w WHERE w.job_id IS NOT NULL) \
+        SELECT j.id FROM waiting w CROSS JOIN crawl_jobs j ON j.id = w.job_id \
+        WHERE j.dataset IS NOT NULL AND j.deleted_at IS NULL AND EXISTS (SELECT 1 FROM job_chunks c \
+        WHERE c.job_id = j.id AND c.unpublished = 1 AND c.updated_at <= ?1) LIMIT ?2";
+    let waiting_ms = i64::try_from(waiting_for.as_millis()).unwrap_or(i64::MAX);
+    let since = clock::now(conn)?.unix_ms().saturating_sub(waiting_ms);
+    let mut found = job_ids(conn, sql, params![since, limit])?;
+    let sql = "SELECT id FROM crawl_jobs WHERE dataset IS NOT NULL AND deleted_at IS NULL AND ended_at IS NOT NULL \
+        AND (summary_end IS NOT ended_at OR summary_chunks IS NOT completed_chunks) ORDER BY id LIMIT ?1";
+    found.extend(job_ids(conn, sql, [limit])?);
+    let found: BTreeSet<JobId> = found.into_iter().collect();
+    Ok(found.into_iter().take(limit as usize).collect())
+}
+
+pub(super) fn mark_dataset_finished(cx: &WriteContext<'_>, job: &CrawlJob) -> Result<bool> {
+    load_job(cx.conn, job.id)?.ok_or_else(|| Error::no_job(job.id))?;
+    let sql =
+        "UPDATE crawl_jobs SET summary_end = ended_at, summary_chunks = ?3 WHERE id = ?1 AND ended_at IS ?2";
+    let mut statement = cx.conn.prepare_cached(sql).doing("note a finished dataset")?;
+    let ended_at = job.ended_at.map(Timestamp::unix_ms);
+    let written = statement.execute(params![job.id.get(), ended_at, job.counters.completed_chunks]);
+    Ok(written.doing("note a finished dataset")? > 0)
 }

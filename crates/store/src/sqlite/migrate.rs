@@ -7,10 +7,11 @@ use refinery::{Migration, Runner};
 use rusqlite::Connection;
 
 /// In order; what was ever released stays as it is.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("V1__initial_schema", include_str!("migrations/V1__initial_schema.sql")),
     ("V2__robots", include_str!("migrations/V2__robots.sql")),
     ("V3__the_service", include_str!("migrations/V3__the_service.sql")),
+    ("V4__finished_datasets", include_str!("migrations/V4__finished_datasets.sql")),
 ];
 
 /// How often a migration is tried again that met another process migrating the same database.

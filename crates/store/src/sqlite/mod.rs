@@ -355,6 +355,15 @@ impl JobChunkRepository for SqliteStore {
         self.write(move |cx| duties::mark_published(cx, &chunk)).await
     }
 
+    async fn list_unfinished_datasets(&self, waiting_for: Duration, limit: u32) -> Result<Vec<JobId>> {
+        self.read(move |conn| duties::list_unfinished_datasets(conn, waiting_for, limit)).await
+    }
+
+    async fn mark_dataset_finished(&self, job: &CrawlJob) -> Result<bool> {
+        let job = job.clone();
+        self.write(move |cx| duties::mark_dataset_finished(cx, &job)).await
+    }
+
     async fn verify_job(&self, job_id: JobId) -> Result<JobVerdict> {
         self.read(move |conn| verify::verify_job(conn, job_id)).await
     }

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 struct Traced {
     conn: Connection,
@@ -132,6 +133,7 @@ fn looking_at_chunks_and_jobs_reads_no_table_from_end_to_end() {
     jobs::list(&db.conn, JobFilter { status: Some(CrawlJobStatus::Running) }, PageRequest::default())
         .unwrap();
     duties::list_unpublished(&db.conn, job_id, 10).unwrap();
+    duties::list_unfinished_datasets(&db.conn, Duration::ZERO, 10).unwrap();
     for filter in [
         ActivityFilter::default(),
         ActivityFilter { job_id: Some(job_id), ..ActivityFilter::default() },
@@ -139,7 +141,7 @@ fn looking_at_chunks_and_jobs_reads_no_table_from_end_to_end() {
     ] {
         activity::list(&db.conn, &filter, PageRequest::default()).unwrap();
     }
-    db.check(12);
+    db.check(14);
 }
 
 #[test]

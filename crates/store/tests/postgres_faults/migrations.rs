@@ -96,7 +96,7 @@ async fn an_empty_database_is_left_empty_where_nothing_may_be_created() {
     let refusal = refusal_of_open(&db, false).await;
     assert!(refusal.contains("`ream migrate`"), "{refusal}");
     assert_eq!(contents(db.client()).await, Vec::<String>::new());
-    assert_eq!(PostgresStore::pending_migrations(&db.options()).await.unwrap().len(), 3);
+    assert_eq!(PostgresStore::pending_migrations(&db.options()).await.unwrap().len(), 4);
     assert_eq!(contents(db.client()).await, Vec::<String>::new());
 }
 
@@ -124,8 +124,7 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     drop(db.open().await);
     // Takes the last change back.
     db.execute(
-        "DROP TABLE idempotency_keys, api_tokens; DROP VIEW crawl_jobs; \
-         ALTER TABLE crawl_job_rows DROP COLUMN dataset, DROP COLUMN recipe; \
+        "ALTER TABLE crawl_job_rows DROP COLUMN summary_end, DROP COLUMN summary_chunks; \
          DELETE FROM refinery_schema_history WHERE version = (SELECT max(version) FROM refinery_schema_history)",
     )
     .await;
@@ -133,7 +132,7 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
         let refusal = refusal_of_open(&db, create).await;
         assert!(refusal.contains("older") && refusal.contains("`ream migrate`"), "{refusal}");
     }
-    assert_eq!(number(db.client(), "SELECT count(*) FROM refinery_schema_history").await, 2);
+    assert_eq!(number(db.client(), "SELECT count(*) FROM refinery_schema_history").await, 3);
     let changes = PostgresStore::migrate(&db.options()).await.unwrap();
     assert_eq!(changes.len(), 1, "{changes:?}");
     check_schema(&db).await;

@@ -1,0 +1,8 @@
+-- What a dataset's summary tells of: which end of its job, as ended_at was then, and how many completed chunks. A job that
+-- went on since needs another one.
+
+ALTER TABLE crawl_jobs ADD COLUMN summary_end INTEGER;
+ALTER TABLE crawl_jobs ADD COLUMN summary_chunks INTEGER;
+CREATE INDEX ix_crawl_jobs_unfinished ON crawl_jobs (id)
+    WHERE dataset IS NOT NULL AND deleted_at IS NULL AND ended_at IS NOT NULL
+    AND (summary_end IS NOT ended_at OR summary_chunks IS NOT completed_chunks);
