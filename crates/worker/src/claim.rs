@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// The wait after the database was out of reach.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
+/// How long the answer to a claim is waited for after stop was said.
+const STOPPED_CLAIM: Duration = Duration::from_secs(1);
 
 /// Does the work on one chunk. Dropping the future must soon end the work; what it staged is then
 /// [`Self::discard`]ed.
@@ -45,7 +47,7 @@ pub trait ChunkProcessor: Send + Sync + 'static {
     fn completed<'a>(&'a self, chunk: &'a ream::JobChunk) -> BoxFuture<'a, ()>;
 }
 
-/// What a worker takes, and how much of it at once.
+/// What a worker takes, how much of it at once, and when it ends.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     /// Name and incarnation: unique among all workers, now and before.
@@ -54,6 +56,20 @@ pub struct WorkerConfig {
     pub chunks_in_flight: u32,
     /// Only this job; the worker ends with it. Without one it goes on until stopped.
     pub job_id: Option<JobId>,
+    /// How long a claim may wait at the service while there is nothing to do.
+    pub claim_wait: Duration,
+    /// How long chunks in flight may go on after stop was said. What is left then is given back.
+    pub drain: Duration,
+    /// The worker ends when there was nothing to do for so long; `None`: never.
+    pub exit_when_idle: Option<Duration>,
+}
+
+impl WorkerConfig {
+    /// A worker for any job, which looks for work twice a second, and gives everything back at once when it is stopped.
+    pub const fn new(task_id: TaskId, chunks_in_flight: u32) -> Self {
+        let (claim_wait, drain) = (Duration::ZERO, Duration::ZERO);
+        Self { task_id, chunks_in_flight, job_id: None, claim_wait, drain, exit_when_idle: None }
+    }
 }
 
 /// Why a worker ended.
@@ -61,8 +77,10 @@ pub struct WorkerConfig {
 pub enum WorkerEnd {
     /// The job it was for has ended, as the status says.
     JobEnded(CrawlJobStatus),
-    /// It was told to stop; what it held was given back.
+    /// It was told to stop; what it held was completed or given back.
     Stopped,
+    /// There was nothing to do for so long as it was to wait.
+    Idle,
     /// This machine cannot go on, for this reason; what it held was given back.
     Blocked(String),
 }
@@ -101,9 +119,12 @@ impl Worker {
             }
             // Seen before looking, so that a wake-up between looking and waiting is not missed.
             wake_ups.mark_unchanged();
-            let pause = match self.fill(&mut in_flight, &held).await {
+            let pause = match self.fill(&mut in_flight, &held, &mut stop).await {
                 Ok(Some(status)) => break Ok(WorkerEnd::JobEnded(status)),
-                Ok(None) => POLL_INTERVAL,
+                Ok(None) => match in_flight.patience(self.config.exit_when_idle) {
+                    Some(Duration::ZERO) => break Ok(WorkerEnd::Idle),
+                    patience => patience.map_or(POLL_INTERVAL, |left| left.min(POLL_INTERVAL)),
+                },
                 Err(error) if error.is_unavailable() => {
                     tracing::warn!(%error, "cannot claim, will try again");
                     // However much room there is.
@@ -112,7 +133,7 @@ impl Worker {
                 }
                 Err(error) => break Err(error),
             };
-            let InFlight { chunks, more, latest } = &mut in_flight;
+            let InFlight { chunks, more, latest, .. } = &mut in_flight;
             tokio::select! {
                 () = stop.stopped() => {}
                 _ = chunks.join_next(), if !chunks.is_empty() => {}
@@ -121,6 +142,9 @@ impl Worker {
                 () = tokio::time::sleep(pause) => {}
             }
         };
+        if matches!(end, Ok(WorkerEnd::Stopped)) {
+            self.drain(&mut in_flight, &held).await;
+        }
         // Each chunk's task gives its lease back; after an error there may be nobody to give it to.
         held.shutdown.stop();
         if end.is_err() {
@@ -130,9 +154,26 @@ impl Worker {
         end
     }
 
+    /// Lets chunks in flight end, for a while.
+    async fn drain(&self, in_flight: &mut InFlight, held: &Held) {
+        let mut stop = held.stop.clone();
+        let ended = async { while in_flight.chunks.join_next().await.is_some() {} };
+        tokio::select! {
+            () = ended => {}
+            // This machine cannot go on.
+            () = stop.stopped() => {}
+            () = tokio::time::sleep(self.config.drain) => {}
+        }
+    }
+
     /// Claims one chunk after another while there is room. Answers the job's status once it has ended and nothing is in
     /// flight.
-    async fn fill(&self, in_flight: &mut InFlight, held: &Arc<Held>) -> Result<Option<CrawlJobStatus>> {
+    async fn fill(
+        &self,
+        in_flight: &mut InFlight,
+        held: &Arc<Held>,
+        stop: &mut StopSignal,
+    ) -> Result<Option<CrawlJobStatus>> {
         loop {
             while in_flight.chunks.try_join_next().is_some() {}
             let taken = in_flight.chunks.len() as u32;
@@ -144,7 +185,11 @@ impl Worker {
             if !room {
                 return Ok(None);
             }
-            let Some((claimed, asked_at)) = self.claim_one().await? else {
+            let wait = match taken {
+                0 => in_flight.patience(self.config.exit_when_idle).unwrap_or(Duration::MAX),
+                _ => Duration::ZERO,
+            };
+            let Some((claimed, asked_at)) = self.claim_one(wait, stop).await? else {
                 // Claiming again makes sense after a wake-up or a pause only.
                 in_flight.more = false;
                 return match self.config.job_id {
@@ -152,6 +197,9 @@ impl Worker {
                     _ => Ok(None),
                 };
             };
+            let chunk = &claimed.chunk;
+            tracing::info!(chunk_id = %chunk.id, job_id = %chunk.job_id, attempt = %chunk.attempt, "chunk started");
+            in_flight.idle_since = None;
             let progress = ProgressCell::default();
             in_flight.latest = Some(progress.begun());
             let attempt = Attempt {
@@ -166,12 +214,36 @@ impl Worker {
         }
     }
 
-    async fn claim_one(&self) -> Result<Option<(ClaimedChunk, Instant)>> {
+    /// The next chunk, if one comes in time; may wait for one.
+    async fn claim_one(
+        &self,
+        wait: Duration,
+        stop: &mut StopSignal,
+    ) -> Result<Option<(ClaimedChunk, Instant)>> {
         let mut request = ClaimRequest::new(self.config.task_id.clone(), 1);
         request.job_id = self.config.job_id;
         request.executor = Some(Executor::Ream);
+        request.wait = wait.min(self.config.claim_wait);
         let asked_at = Instant::now();
-        Ok(self.service.claim(request).await?.pop().map(|claimed| (claimed, asked_at)))
+        let mut claim = std::pin::pin!(self.service.claim(request));
+        let claimed = tokio::select! {
+            biased;
+            claimed = &mut claim => claimed?.pop(),
+            () = stop.stopped() => {
+                // It may be on its way already; what was claimed for nobody is lost until its lease is over.
+                let late = tokio::time::timeout(STOPPED_CLAIM, claim).await;
+                if let Ok(Ok(late)) = late {
+                    for claimed in late {
+                        let released = self.service.release(claimed.chunk.id, claimed.chunk.attempt).await;
+                        if let Err(error) = released {
+                            tracing::warn!(chunk_id = %claimed.chunk.id, %error, "could not give a chunk back");
+                        }
+                    }
+                }
+                None
+            }
+        };
+        Ok(claimed.map(|claimed| (claimed, asked_at)))
     }
 
     /// Room is asked for after the latest chunk has taken what it needs.
@@ -217,6 +289,20 @@ struct InFlight {
     /// Whether more may be taken once there is room.
     more: bool,
     latest: Option<Begun>,
+    /// Since when there has been nothing to do.
+    idle_since: Option<Instant>,
+}
+
+impl InFlight {
+    /// How long nothing to do may go on, if it has an end.
+    fn patience(&mut self, limit: Option<Duration>) -> Option<Duration> {
+        if !self.chunks.is_empty() {
+            self.idle_since = None;
+            return None;
+        }
+        let since = *self.idle_since.get_or_insert_with(Instant::now);
+        limit.map(|limit| limit.saturating_sub(since.elapsed()))
+    }
 }
 
 /// One attempt at one chunk.
@@ -288,7 +374,12 @@ impl Attempt {
         loop {
             let completion = Completion::with_outcome(self.claimed.as_ref(), outcome.clone());
             match self.service.mark_chunk_completed(completion).await {
-                Ok(chunk) => return self.processor.completed(&chunk).await,
+                Ok(chunk) => {
+                    let (chunk_id, job_id) = (chunk.id, chunk.job_id);
+                    let (ok, failed) = (outcome.images_ok, outcome.images_failed_total());
+                    tracing::info!(%chunk_id, %job_id, images_ok = ok, images_failed = failed, "chunk completed");
+                    return self.processor.completed(&chunk).await;
+                }
                 // The same attempt may say it again; if the lease is lost meanwhile, the answer will tell.
                 Err(error) if error.is_unavailable() && Instant::now() < deadline && !stop.is_stopped() => {
                     tracing::warn!(%error, "cannot report a completed chunk, will try again");

@@ -12,6 +12,7 @@ use ream_worker::progress::ProgressCell;
 use ream_worker::shutdown::Shutdown;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Ends a chunk when it gets a permit; notes everything that happens to it.
@@ -112,12 +113,12 @@ async fn bed(chunks: i64, policy: PolicyFields) -> Bed {
     Bed { _folder: folder, jobs, service, job_id }
 }
 
+fn config(chunks_in_flight: u32) -> WorkerConfig {
+    WorkerConfig::new(TaskId::new("worker-1").unwrap(), chunks_in_flight)
+}
+
 fn worker(bed: &Bed, processor: &Arc<Pretended>, chunks_in_flight: u32) -> Worker {
-    let config = WorkerConfig {
-        task_id: TaskId::new("worker-1").unwrap(),
-        chunks_in_flight,
-        job_id: Some(bed.job_id),
-    };
+    let config = WorkerConfig { job_id: Some(bed.job_id), ..config(chunks_in_flight) };
     Worker::new(bed.service.clone(), processor.clone(), config)
 }
 
@@ -228,4 +229,51 @@ async fn a_worker_whose_chunk_was_ended_by_an_operator_drops_it_and_goes_on() {
     processor.permits.add_permits(1);
     assert_eq!(task.await.unwrap().unwrap(), WorkerEnd::JobEnded(CrawlJobStatus::Completed));
     assert_eq!(processor.seen.lock().unwrap().discarded, [held[0].chunk_index]);
+}
+
+async fn statuses(bed: &Bed) -> Vec<JobChunkStatus> {
+    let chunks = bed.service.get_chunks_for_job(bed.job_id).await.unwrap().to_vec().await.unwrap();
+    chunks.iter().map(JobChunk::status).collect()
+}
+
+#[tokio::test]
+async fn chunks_in_flight_may_end_after_a_stop_and_no_other_is_begun() {
+    let bed = bed(4, PolicyFields::default()).await;
+    let processor = Pretended::new(0);
+    let (shutdown, stop) = Shutdown::new();
+    let config = WorkerConfig { drain: Duration::from_secs(600), ..config(2) };
+    let worker = Worker::new(bed.service.clone(), processor.clone(), config);
+    let task = tokio::spawn(async move { worker.run(stop).await });
+    processor.started.acquire_many(2).await.unwrap().forget();
+    shutdown.stop();
+    processor.permits.add_permits(4);
+    assert_eq!(task.await.unwrap().unwrap(), WorkerEnd::Stopped);
+    let (completed, pending) = (JobChunkStatus::Completed, JobChunkStatus::Pending);
+    assert_eq!(statuses(&bed).await, [completed, completed, pending, pending]);
+}
+
+#[tokio::test]
+async fn what_has_not_ended_when_draining_is_over_is_given_back() {
+    let bed = bed(2, PolicyFields::default()).await;
+    let processor = Pretended::new(0);
+    let (shutdown, stop) = Shutdown::new();
+    let config = WorkerConfig { drain: Duration::from_millis(20), ..config(2) };
+    let worker = Worker::new(bed.service.clone(), processor.clone(), config);
+    let task = tokio::spawn(async move { worker.run(stop).await });
+    processor.started.acquire_many(2).await.unwrap().forget();
+    shutdown.stop();
+    assert_eq!(task.await.unwrap().unwrap(), WorkerEnd::Stopped);
+    assert_eq!(statuses(&bed).await, [JobChunkStatus::Pending; 2]);
+}
+
+#[tokio::test]
+async fn a_worker_for_any_job_ends_when_nothing_came_for_as_long_as_it_was_to_wait() {
+    let bed = bed(3, PolicyFields::default()).await;
+    let processor = Pretended::new(3);
+    let (_shutdown, stop) = Shutdown::new();
+    let exit_when_idle = Some(Duration::from_millis(20));
+    let config = WorkerConfig { exit_when_idle, claim_wait: Duration::from_secs(20), ..config(1) };
+    let worker = Worker::new(bed.service.clone(), processor.clone(), config);
+    assert_eq!(worker.run(stop).await.unwrap(), WorkerEnd::Idle);
+    assert_eq!(statuses(&bed).await, [JobChunkStatus::Completed; 3]);
 }

@@ -156,11 +156,8 @@ impl CrawlSession {
             tally: self.tally.clone(),
             repository: repository.clone(),
         };
-        let config = WorkerConfig {
-            task_id: self.task_id.clone(),
-            chunks_in_flight: self.options.chunks_in_flight.max(1),
-            job_id: Some(self.job_id),
-        };
+        let mut config = WorkerConfig::new(self.task_id.clone(), self.options.chunks_in_flight.max(1));
+        config.job_id = Some(self.job_id);
         let duties = Duties::start(repository.clone());
         let ended = Worker::new(self.service.clone(), Arc::new(images), config).run(stop).await;
         duties.stop().await;
