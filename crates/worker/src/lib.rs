@@ -10,6 +10,7 @@ mod process_error;
 pub mod progress;
 pub mod shutdown;
 mod spool;
+pub mod summary;
 pub mod tally;
 
 pub use process_error::ProcessError;

@@ -54,6 +54,9 @@ pub enum CrawlError {
     /// The list, its parts or the output.
     #[error(transparent)]
     Images(#[from] ream_dataset::Error),
+    /// A list, a recipe or a dataset, wherever it lies.
+    #[error(transparent)]
+    Jobs(#[from] ream_image_jobs::Error),
     /// The file system refused.
     #[error("cannot {action} {}: {source}", .path.display())]
     Io {

@@ -4,11 +4,12 @@ use super::error::CrawlError;
 use super::folder::CrawlFolder;
 use super::options::CrawlOptions;
 use super::prepare::paused;
-use super::summary::{CrawlSummary, DatasetSettings, Found, RunRates};
+use super::recipe::{Recipe, run_settings};
 use crate::chunk::{ImageChunks, publish_chunk};
 use crate::claim::{Worker, WorkerConfig, WorkerEnd};
 use crate::image::ImagePipeline;
 use crate::shutdown::StopSignal;
+use crate::summary::{CrawlSummary, Found, RunRates};
 use crate::tally::Tally;
 use ream::{DatabaseUrl, Duties, JobChunkProgress, JobChunkingService, JobGate, JobId, TaskId};
 use ream_dataset::sweep_staging;
@@ -180,16 +181,17 @@ impl CrawlSession {
         let found = Found {
             rejected_rows: self.rejected_rows,
             unpublished_chunks: unpublished,
-            ended,
-            run: RunRates::new(started.elapsed(), &self.tally.snapshot()),
-            hosts: self.hosts(),
-            settings: DatasetSettings::of(&self.options),
+            stopped: ended == WorkerEnd::Stopped,
+            run: Some((RunRates::new(started.elapsed(), &self.tally.snapshot()), self.hosts())),
+            settings: Recipe::of(options).into_settings().chain(run_settings(options)).collect(),
         };
-        let (root, name) = (self.folder.root(), self.options.layout.summary_name());
-        let summary = CrawlSummary::read(&self.service, self.job_id, root, found).await?;
+        let dataset = self.dataset();
+        let (job, _) = repository.glance_at_job(self.job_id).await?;
+        let summary = CrawlSummary::read(&self.service, &job, &dataset, found).await?;
         // Of several that share the folder, the last to leave writes for all.
         if self.options.database.is_none() || self.folder.is_last() {
-            summary.write(&self.service, self.job_id, root, &name).await?;
+            let path = self.folder.root().join(self.options.layout.summary_name());
+            summary.write(&self.service, self.job_id, &dataset, &path).await?;
         }
         Ok(summary)
     }

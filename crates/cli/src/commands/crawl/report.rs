@@ -62,13 +62,14 @@ pub(crate) fn tell(summary: &CrawlSummary, folder: &Path, out: &Output) -> Resul
 /// The hosts of this run that failed most, and those that were slowest, where there is more than one.
 fn hosts(summary: &CrawlSummary) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
-    let worst: Vec<String> = summary.hosts.worst.iter().take(SHOWN_HOSTS).map(worst_host).collect();
+    let Some(hosts) = &summary.hosts else { return lines };
+    let worst: Vec<String> = hosts.worst.iter().take(SHOWN_HOSTS).map(worst_host).collect();
     if !worst.is_empty() {
         lines.push(("worst hosts", worst.join("\n")));
     }
     let is_slow = |host: &&HostReport| ms_per_image(host) >= SLOW_MS;
     let slowest: Vec<String> =
-        summary.hosts.slowest.iter().filter(is_slow).take(SHOWN_HOSTS).map(slow_host).collect();
+        hosts.slowest.iter().filter(is_slow).take(SHOWN_HOSTS).map(slow_host).collect();
     if !slowest.is_empty() {
         lines.push(("slow hosts", slowest.join("\n")));
     }

@@ -1,17 +1,16 @@
-//! What came of a crawl, from what the chunks reported.
+//! What came of a job's images, from what the chunks reported.
 
-use super::error::CrawlError;
-use super::options::CrawlOptions;
-use super::recipe::{Recipe, RunSettings};
-use crate::claim::WorkerEnd;
+use crate::crawl::CrawlError;
 use crate::tally::TallySnapshot;
 use futures::TryStreamExt;
 use ream::{
-    ChunkId, ChunkState, CrawlJobStatus, ErrorClass, JobChunk, JobChunkStatus, JobChunkingService, JobId,
+    ChunkId, ChunkState, CrawlJob, CrawlJobStatus, ErrorClass, JobChunk, JobChunkStatus, JobChunkingService,
+    JobId,
 };
 use ream_dataset::publish::final_name;
 use ream_dataset::summary::{Shard, SummaryWriter};
 use ream_fetch::HostReports;
+use ream_image_jobs::Dataset;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,13 +20,13 @@ use std::time::Duration;
 const MAX_NAMED_CHUNKS: usize = 20;
 
 /// What a run knows that the database does not.
-pub(super) struct Found {
-    pub(super) rejected_rows: u64,
-    pub(super) unpublished_chunks: u64,
-    pub(super) ended: WorkerEnd,
-    pub(super) run: RunRates,
-    pub(super) hosts: HostReports,
-    pub(super) settings: DatasetSettings,
+pub(crate) struct Found {
+    pub(crate) rejected_rows: u64,
+    pub(crate) unpublished_chunks: u64,
+    pub(crate) stopped: bool,
+    /// Of one process that did all of it.
+    pub(crate) run: Option<(RunRates, HostReports)>,
+    pub(crate) settings: DatasetSettings,
 }
 
 /// How fast the last run was.
@@ -44,7 +43,7 @@ pub struct RunRates {
 }
 
 impl RunRates {
-    pub(super) fn new(duration: Duration, tally: &TallySnapshot) -> Self {
+    pub(crate) fn new(duration: Duration, tally: &TallySnapshot) -> Self {
         let duration_s = duration.as_secs_f64();
         let per_second = |count: u64| if duration_s > 0.0 { count as f64 / duration_s } else { 0.0 };
         Self {
@@ -90,26 +89,24 @@ pub struct CrawlSummary {
     /// The first failed chunks with their errors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailedChunk>,
-    /// How fast the last run was.
-    pub run: RunRates,
-    /// The hosts of the last run that failed most, and those that were slowest.
-    pub hosts: HostReports,
+    /// How fast the last run was, where one process did all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunRates>,
+    /// The hosts of that run that failed most, and those that were slowest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<HostReports>,
     /// What shaped the dataset.
     pub settings: DatasetSettings,
 }
 
 /// What shaped the dataset: settings by name, as text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DatasetSettings {
-    #[serde(flatten)]
-    recipe: Recipe,
-    #[serde(flatten)]
-    run: RunSettings,
-}
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct DatasetSettings(BTreeMap<String, String>);
 
-impl DatasetSettings {
-    pub(super) fn of(options: &CrawlOptions) -> Self {
-        Self { recipe: Recipe::of(options), run: RunSettings::of(options) }
+impl FromIterator<(String, String)> for DatasetSettings {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(settings: I) -> Self {
+        Self(settings.into_iter().collect())
     }
 }
 
@@ -125,16 +122,17 @@ pub struct FailedChunk {
 }
 
 impl CrawlSummary {
-    pub(super) async fn read(
+    /// What the chunks of `job` say, which was just looked at.
+    pub(crate) async fn read(
         service: &JobChunkingService,
-        job_id: JobId,
-        root: &Path,
+        job: &CrawlJob,
+        dataset: &Dataset,
         found: Found,
     ) -> Result<Self, CrawlError> {
-        let (job, _) = service.repository().glance_at_job(job_id).await?;
+        let (run, hosts) = found.run.unzip();
         let mut summary = Self {
             status: job.status(),
-            stopped: found.ended == WorkerEnd::Stopped,
+            stopped: found.stopped,
             images: job.max_images.unwrap_or(0),
             images_ok: 0,
             images_failed: BTreeMap::new(),
@@ -147,14 +145,14 @@ impl CrawlSummary {
             lost: Vec::new(),
             failed_chunks: job.counters.failed_chunks.unsigned_abs(),
             failures: Vec::new(),
-            run: found.run,
-            hosts: found.hosts,
+            run,
+            hosts,
             settings: found.settings,
         };
-        let mut chunks = std::pin::pin!(service.get_chunks_for_job(job_id).await?.stream());
+        let mut chunks = std::pin::pin!(service.get_chunks_for_job(job.id).await?.stream());
         while let Some(chunk) = chunks.try_next().await? {
             if let Some(shard) = shard(&chunk) {
-                if is_there(root, &shard).await {
+                if dataset.has_all(&shard.files).await {
                     summary.images_ok += shard.images_ok;
                     summary.bytes += shard.bytes;
                 } else {
@@ -195,35 +193,25 @@ impl CrawlSummary {
         done && self.unpublished_chunks == 0 && self.lost_chunks == 0
     }
 
-    /// Writes the summary file: this, and every published chunk that is still there.
-    pub(super) async fn write(
+    /// Writes the summary to this file: this, and every published chunk that is still there.
+    pub(crate) async fn write(
         &self,
         service: &JobChunkingService,
         job_id: JobId,
-        root: &Path,
-        name: &str,
+        dataset: &Dataset,
+        path: &Path,
     ) -> Result<(), CrawlError> {
-        let mut writer = SummaryWriter::create(&root.join(name), self)?;
+        let mut writer = SummaryWriter::create(path, self)?;
         let mut chunks = std::pin::pin!(service.get_chunks_for_job(job_id).await?.stream());
         while let Some(chunk) = chunks.try_next().await? {
             if let Some(shard) = shard(&chunk)
-                && is_there(root, &shard).await
+                && dataset.has_all(&shard.files).await
             {
                 writer.push(&shard)?;
             }
         }
         Ok(writer.finish()?)
     }
-}
-
-/// Whether nobody has taken the output away.
-async fn is_there(root: &Path, shard: &Shard) -> bool {
-    for file in &shard.files {
-        if !tokio::fs::try_exists(root.join(file)).await.unwrap_or(false) {
-            return false;
-        }
-    }
-    true
 }
 
 fn shard(chunk: &JobChunk) -> Option<Shard> {
