@@ -424,7 +424,7 @@ pub trait JobChunkRepository: Send + Sync {
     /// Not found.
     async fn mark_published(&self, chunk: &JobChunk) -> Result<()>;
 
-    /// Jobs with a dataset that somebody has to finish, at most `limit`: completed chunks have output that has waited for its
+    /// Jobs of Ream's workers with a dataset that somebody has to finish, at most `limit`: completed chunks have output that has waited for its
     /// final names for `waiting_for` at least, or the job has ended and its dataset's summary does not tell of that end and of all completed chunks. Where
     /// somebody else does this, there is never one.
     async fn list_unfinished_datasets(&self, waiting_for: Duration, limit: u32) -> Result<Vec<JobId>> {

@@ -3,6 +3,7 @@
 use super::TestStore;
 use super::kit::{complete, refusal, small, tester};
 use ream_core::event::Event;
+use ream_core::job::Executor;
 use ream_core::job_event::{JobEvent, NewCrawlJob};
 use ream_core::outcome::Outcome;
 use ream_core::{ChunkState, JobChunk, JobId};
@@ -17,7 +18,7 @@ facts!($ publishing:
     an_end_is_somebodys_to_finish_until_its_summary_is_noted,
     a_job_that_ended_again_is_to_be_finished_again,
     chunks_that_were_completed_since_are_to_be_told_of,
-    only_datasets_of_jobs_that_are_there_are_to_be_finished,
+    only_datasets_of_reams_jobs_that_are_there_are_to_be_finished,
 );
 
 async fn done(s: &TestStore, chunk: &JobChunk, outputs: &[&str]) -> JobChunk {
@@ -149,9 +150,13 @@ async fn chunks_that_were_completed_since_are_to_be_told_of(s: &TestStore) {
     assert_eq!(unfinished(s, 0, 10).await, [chunk.job_id]);
 }
 
-async fn only_datasets_of_jobs_that_are_there_are_to_be_finished(s: &TestStore) {
+async fn only_datasets_of_reams_jobs_that_are_there_are_to_be_finished(s: &TestStore) {
     let without = s.one_chunk(small("no dataset")).await;
     done(s, &without, &["a.tar"]).await;
+    let executor = Some(Executor::External);
+    let others =
+        s.one_chunk(NewCrawlJob { executor, dataset: Some("others".to_owned()), ..small("others") }).await;
+    done(s, &others, &["a.tar"]).await;
     let deleted = with_dataset(s, "out").await;
     done(s, &deleted, &["a.tar"]).await;
     s.repository.announce_ends().await.unwrap();

@@ -155,7 +155,7 @@ pub(super) static WAITING_DATASETS: Sql = Sql::new(
      UNION ALL SELECT n.job_id FROM waiting w CROSS JOIN LATERAL (SELECT c.job_id FROM job_chunks c \
      WHERE c.unpublished AND c.job_id > w.job_id ORDER BY c.job_id, c.first_image LIMIT 1) n) \
      SELECT j.id FROM waiting w JOIN crawl_job_rows j ON j.id = w.job_id \
-     WHERE j.dataset IS NOT NULL AND j.deleted_at IS NULL AND EXISTS (SELECT FROM job_chunks c \
+     WHERE j.dataset IS NOT NULL AND j.executor = 'ream' AND j.deleted_at IS NULL AND EXISTS (SELECT FROM job_chunks c \
      WHERE c.job_id = j.id AND c.unpublished \
      AND c.updated_at <= (SELECT ream_now()) - $1 * interval '1 millisecond') LIMIT $2",
     &[Type::INT8, Type::INT8],
@@ -163,7 +163,7 @@ pub(super) static WAITING_DATASETS: Sql = Sql::new(
 
 pub(super) static UNFINISHED_DATASETS: Sql = Sql::new(
     "look for datasets",
-    "SELECT id FROM crawl_job_rows WHERE dataset IS NOT NULL AND deleted_at IS NULL AND ended_at IS NOT NULL \
+    "SELECT id FROM crawl_job_rows WHERE dataset IS NOT NULL AND executor = 'ream' AND deleted_at IS NULL AND ended_at IS NOT NULL \
      AND (summary_end IS DISTINCT FROM ended_at OR summary_chunks IS DISTINCT FROM completed_chunks) \
      ORDER BY id LIMIT $1",
     &[Type::INT8],

@@ -182,12 +182,12 @@ pub(super) fn list_unfinished_datasets(
         UNION ALL SELECT (SELECT min(c.job_id) FROM job_chunks c WHERE c.unpublished = 1 AND c.job_id > w.job_id) \
         FROM waiting w WHERE w.job_id IS NOT NULL) \
         SELECT j.id FROM waiting w CROSS JOIN crawl_jobs j ON j.id = w.job_id \
-        WHERE j.dataset IS NOT NULL AND j.deleted_at IS NULL AND EXISTS (SELECT 1 FROM job_chunks c \
+        WHERE j.dataset IS NOT NULL AND j.executor = 'ream' AND j.deleted_at IS NULL AND EXISTS (SELECT 1 FROM job_chunks c \
         WHERE c.job_id = j.id AND c.unpublished = 1 AND c.updated_at <= ?1) LIMIT ?2";
     let waiting_ms = i64::try_from(waiting_for.as_millis()).unwrap_or(i64::MAX);
     let since = clock::now(conn)?.unix_ms().saturating_sub(waiting_ms);
     let mut found = job_ids(conn, sql, params![since, limit])?;
-    let sql = "SELECT id FROM crawl_jobs WHERE dataset IS NOT NULL AND deleted_at IS NULL AND ended_at IS NOT NULL \
+    let sql = "SELECT id FROM crawl_jobs WHERE dataset IS NOT NULL AND executor = 'ream' AND deleted_at IS NULL AND ended_at IS NOT NULL \
         AND (summary_end IS NOT ended_at OR summary_chunks IS NOT completed_chunks) ORDER BY id LIMIT ?1";
     found.extend(job_ids(conn, sql, [limit])?);
     let found: BTreeSet<JobId> = found.into_iter().collect();

@@ -3,5 +3,5 @@
 
 ALTER TABLE crawl_job_rows ADD COLUMN summary_end timestamptz, ADD COLUMN summary_chunks bigint;
 CREATE INDEX ix_crawl_jobs_unfinished ON crawl_job_rows (id)
-    WHERE dataset IS NOT NULL AND deleted_at IS NULL AND ended_at IS NOT NULL
+    WHERE dataset IS NOT NULL AND executor = 'ream' AND deleted_at IS NULL AND ended_at IS NOT NULL
     AND (summary_end IS DISTINCT FROM ended_at OR summary_chunks IS DISTINCT FROM completed_chunks);

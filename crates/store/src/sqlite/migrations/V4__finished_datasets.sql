@@ -4,5 +4,5 @@
 ALTER TABLE crawl_jobs ADD COLUMN summary_end INTEGER;
 ALTER TABLE crawl_jobs ADD COLUMN summary_chunks INTEGER;
 CREATE INDEX ix_crawl_jobs_unfinished ON crawl_jobs (id)
-    WHERE dataset IS NOT NULL AND deleted_at IS NULL AND ended_at IS NOT NULL
+    WHERE dataset IS NOT NULL AND executor = 'ream' AND deleted_at IS NULL AND ended_at IS NOT NULL
     AND (summary_end IS NOT ended_at OR summary_chunks IS NOT completed_chunks);
