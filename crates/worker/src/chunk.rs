@@ -8,8 +8,9 @@ use crate::progress::ProgressCell;
 use crate::spool::Spool;
 use crate::tally::Tally;
 use futures::future::BoxFuture;
-use ream::{ChunkState, ClaimedChunk, ImageRange, JobChunk, JobChunkRepository, Outcome};
+use ream::{ClaimedChunk, ImageRange, JobChunk, JobChunkRepository, Outcome};
 use ream_dataset::{ListRow, OutputOptions};
+use ream_image_jobs::finish::publish_chunk;
 use ream_image_jobs::{Dataset, ImageList};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -140,27 +141,10 @@ impl ChunkProcessor for ImageChunks {
     fn completed<'a>(&'a self, chunk: &'a JobChunk) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if let Err(error) = publish_chunk(&self.dataset, &self.repository, chunk).await {
-                tracing::warn!(chunk_id = %chunk.id, error, "output waits to be published");
+                tracing::warn!(chunk_id = %chunk.id, %error, "output waits to be published");
             }
         })
     }
-}
-
-/// Gives a completed chunk's staged output its final names and notes it; does nothing for any other chunk. May be
-/// done again by anybody, as often as need be.
-///
-/// # Errors
-/// What the storage or the database says, in words; the output stays staged.
-pub async fn publish_chunk(
-    dataset: &Dataset,
-    repository: &Arc<dyn JobChunkRepository>,
-    chunk: &JobChunk,
-) -> Result<(), String> {
-    let (ChunkState::Completed { unpublished: true }, Some(outcome)) = (&chunk.state, &chunk.outcome) else {
-        return Ok(());
-    };
-    dataset.publish(&outcome.outputs).await.map_err(|error| error.to_string())?;
-    repository.mark_published(chunk).await.map_err(|error| error.to_string())
 }
 
 async fn blocking<T: Send + 'static>(

@@ -128,6 +128,17 @@ impl ImagePipeline {
         Self { fetcher, how: Arc::new(how), processors: Arc::new(Semaphore::new(processors)) }
     }
 
+    /// One for another job, which shares the processors with this one.
+    pub(crate) fn for_job(
+        &self,
+        fetcher: Fetcher,
+        transform: TransformSettings,
+        output: OutputOptions,
+    ) -> Self {
+        let how = How { transform, output };
+        Self { fetcher, how: Arc::new(how), processors: Arc::clone(&self.processors) }
+    }
+
     /// Waits until another image would be fetched at once.
     pub(crate) async fn room(&self) {
         self.fetcher.room().await;

@@ -8,13 +8,14 @@ mod error;
 mod folder;
 mod options;
 mod prepare;
-pub(crate) mod recipe;
+mod recipe;
 mod session;
+mod summary;
 
-pub use crate::summary::CrawlSummary;
 pub use error::CrawlError;
 pub use folder::{CrawlFolder, STATE_DIR};
 pub use options::CrawlOptions;
 pub use prepare::prepare;
 pub use ream_dataset::{KeepColumns, Layout, ListOptions, OutputFormat};
 pub use session::{CrawlSession, Resumed};
+pub use summary::CrawlSummary;

@@ -2,9 +2,8 @@
 //! another would be of no use to anybody.
 
 use super::options::CrawlOptions;
-use ream::RobotsPolicy;
-use ream_dataset::ListOptions;
 use ream_image_jobs::ImageRecipe;
+use ream_image_jobs::summary::DatasetSettings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,48 +11,17 @@ use std::fmt::Display;
 /// Settings by name, as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Recipe(BTreeMap<String, String>);
+pub(super) struct Recipe(BTreeMap<String, String>);
 
 impl Recipe {
     pub(super) fn of(options: &CrawlOptions) -> Self {
         let recipe = ImageRecipe::new(options.format, options.layout, &options.transform);
-        Self::told(&recipe, &options.list_options, options.chunk_size, options.policy.robots)
-    }
-
-    /// Of images of a list that was taken in so.
-    pub(crate) fn told(
-        recipe: &ImageRecipe,
-        list: &ListOptions,
-        chunk_size: u64,
-        robots: RobotsPolicy,
-    ) -> Self {
-        let transform = recipe.transform();
-        let mut settings = BTreeMap::new();
-        let mut set = |name: &str, value: &dyn Display| settings.insert(name.to_owned(), value.to_string());
-        set("output format", &recipe.format);
-        set("layout", &recipe.layout());
-        set("chunk size", &chunk_size);
-        set("URL column", &list.url_column);
-        set("caption column", &or_none(list.caption_column.as_ref()));
-        set("kept columns", &list.keep_columns);
-        set("sha256 column", &or_none(list.sha256_column.as_ref()));
-        set("robots policy", &robots);
-        set("resize mode", &transform.resize_mode);
-        set("image size", &transform.image_size);
-        set("resizing only if bigger", &transform.resize_only_if_bigger);
-        set("encode format", &or_none(transform.encode_format));
-        set("encode quality", &transform.encode_quality);
-        set("skipping of re-encoding", &transform.skip_reencode);
-        set("minimum image size", &transform.min_image_size);
-        set("maximum image area", &or_none(transform.max_image_area));
-        set("maximum aspect ratio", &or_none(transform.max_aspect_ratio));
-        set("maximum pixels", &transform.max_pixels);
-        set("maximum side", &transform.max_side);
-        Self(settings)
+        let robots = options.policy.robots;
+        Self(DatasetSettings::told(&recipe, &options.list_options, options.chunk_size, robots).into_inner())
     }
 
     /// The settings with their names.
-    pub(crate) fn into_settings(self) -> impl Iterator<Item = (String, String)> {
+    pub(super) fn into_settings(self) -> impl Iterator<Item = (String, String)> {
         self.0.into_iter()
     }
 
@@ -73,7 +41,7 @@ impl Recipe {
 pub(super) fn run_settings(options: &CrawlOptions) -> impl Iterator<Item = (String, String)> {
     let fetch = &options.fetch;
     let settings = [
-        ream_version(),
+        ("ream version", env!("CARGO_PKG_VERSION").to_owned()),
         ("user agent", fetch.user_agent.clone()),
         ("allowed networks", fetch.addresses.to_string()),
         ("maximum bytes of a file", fetch.max_bytes.to_string()),
@@ -83,11 +51,6 @@ pub(super) fn run_settings(options: &CrawlOptions) -> impl Iterator<Item = (Stri
         ("images a second from one host", or_none(fetch.max_rate_per_host)),
     ];
     settings.into_iter().map(|(name, value)| (name.to_owned(), value))
-}
-
-/// Which program it was.
-pub(crate) fn ream_version() -> (&'static str, String) {
-    ("ream version", env!("CARGO_PKG_VERSION").to_owned())
 }
 
 fn or_none(value: Option<impl Display>) -> String {

@@ -5,22 +5,21 @@ use super::folder::CrawlFolder;
 use super::options::CrawlOptions;
 use super::prepare::paused;
 use super::recipe::{Recipe, run_settings};
-use crate::chunk::{ImageChunks, publish_chunk};
+use super::summary::{CrawlSummary, RunRates};
+use crate::chunk::ImageChunks;
 use crate::claim::{Worker, WorkerConfig, WorkerEnd};
 use crate::image::ImagePipeline;
 use crate::shutdown::StopSignal;
-use crate::summary::{CrawlSummary, Found, RunRates};
 use crate::tally::Tally;
 use ream::{DatabaseUrl, Duties, JobChunkProgress, JobChunkingService, JobGate, JobId, TaskId};
 use ream_dataset::sweep_staging;
 use ream_fetch::{Fetcher, HostReports};
+use ream_image_jobs::finish::publish_all;
+use ream_image_jobs::summary::{DatasetSummary, Known, write_summary};
 use ream_image_jobs::{Dataset, ImageList, ImageRecipe, Storage};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Chunks published per look, when earlier processes left some.
-const PUBLISH_PAGE: u32 = 1000;
 
 /// Hosts named at the end, of the worst and of the slowest each.
 const NAMED_HOSTS: usize = 10;
@@ -178,41 +177,29 @@ impl CrawlSession {
                 self.sweep();
             }
         }
-        let found = Found {
+        let known = Known {
             rejected_rows: self.rejected_rows,
             unpublished_chunks: unpublished,
-            stopped: ended == WorkerEnd::Stopped,
-            run: Some((RunRates::new(started.elapsed(), &self.tally.snapshot()), self.hosts())),
             settings: Recipe::of(options).into_settings().chain(run_settings(options)).collect(),
         };
         let dataset = self.dataset();
         let (job, _) = repository.glance_at_job(self.job_id).await?;
-        let summary = CrawlSummary::read(&self.service, &job, &dataset, found).await?;
+        let summary = CrawlSummary {
+            dataset: DatasetSummary::read(&self.service, &job, &dataset, known).await?,
+            stopped: ended == WorkerEnd::Stopped,
+            run: RunRates::new(started.elapsed(), &self.tally.snapshot()),
+            hosts: self.hosts(),
+        };
         // Of several that share the folder, the last to leave writes for all.
         if self.options.database.is_none() || self.folder.is_last() {
             let path = self.folder.root().join(self.options.layout.summary_name());
-            summary.write(&self.service, self.job_id, &dataset, &path).await?;
+            write_summary(&summary, &self.service, self.job_id, &dataset, &path).await?;
         }
         Ok(summary)
     }
 
-    /// Publishes what completed chunks still have staged. Answers how many could not be published: one lost output
-    /// must not keep all other chunks from their work.
     async fn publish_all(&self) -> Result<u64, CrawlError> {
-        let (repository, dataset) = (self.service.repository(), self.dataset());
-        loop {
-            let unpublished = repository.list_unpublished(self.job_id, PUBLISH_PAGE).await?;
-            let (all, mut failed) = (unpublished.len() as u64, 0);
-            for chunk in unpublished {
-                if let Err(error) = publish_chunk(&dataset, repository, &chunk).await {
-                    tracing::warn!(chunk_id = %chunk.id, error, "the output of a completed chunk cannot be published");
-                    failed += 1;
-                }
-            }
-            if all < u64::from(PUBLISH_PAGE) || failed == all {
-                return Ok(failed);
-            }
-        }
+        Ok(publish_all(&self.dataset(), self.service.repository(), self.job_id).await?)
     }
 
     fn dataset(&self) -> Dataset {

@@ -62,7 +62,7 @@ pub(crate) fn tell(summary: &CrawlSummary, folder: &Path, out: &Output) -> Resul
 /// The hosts of this run that failed most, and those that were slowest, where there is more than one.
 fn hosts(summary: &CrawlSummary) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
-    let Some(hosts) = &summary.hosts else { return lines };
+    let hosts = &summary.hosts;
     let worst: Vec<String> = hosts.worst.iter().take(SHOWN_HOSTS).map(worst_host).collect();
     if !worst.is_empty() {
         lines.push(("worst hosts", worst.join("\n")));

@@ -1,68 +1,40 @@
 //! What came of a job's images, from what the chunks reported.
 
-use crate::crawl::CrawlError;
-use crate::tally::TallySnapshot;
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::recipe::ImageRecipe;
 use futures::TryStreamExt;
 use ream::{
     ChunkId, ChunkState, CrawlJob, CrawlJobStatus, ErrorClass, JobChunk, JobChunkStatus, JobChunkingService,
-    JobId,
+    JobId, RobotsPolicy,
 };
+use ream_dataset::ListOptions;
 use ream_dataset::publish::final_name;
 use ream_dataset::summary::{Shard, SummaryWriter};
-use ream_fetch::HostReports;
-use ream_image_jobs::Dataset;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
-use std::time::Duration;
 
 /// The most failed chunks, and lost ones, that a summary names.
 const MAX_NAMED_CHUNKS: usize = 20;
 
-/// What a run knows that the database does not.
-pub(crate) struct Found {
-    pub(crate) rejected_rows: u64,
-    pub(crate) unpublished_chunks: u64,
-    pub(crate) stopped: bool,
-    /// Of one process that did all of it.
-    pub(crate) run: Option<(RunRates, HostReports)>,
-    pub(crate) settings: DatasetSettings,
+/// What whoever asks knows and the database does not.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Rows of the list that were not taken.
+    pub rejected_rows: u64,
+    /// Completed chunks whose output could not be given its final names.
+    pub unpublished_chunks: u64,
+    /// What shaped the dataset.
+    pub settings: DatasetSettings,
 }
 
-/// How fast the last run was.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct RunRates {
-    /// How long it took, in seconds.
-    pub duration_s: f64,
-    /// Images done in it, failed ones included.
-    pub images: u64,
-    /// Of these a second.
-    pub images_per_second: f64,
-    /// Bytes stored a second.
-    pub bytes_per_second: f64,
-}
-
-impl RunRates {
-    pub(crate) fn new(duration: Duration, tally: &TallySnapshot) -> Self {
-        let duration_s = duration.as_secs_f64();
-        let per_second = |count: u64| if duration_s > 0.0 { count as f64 / duration_s } else { 0.0 };
-        Self {
-            duration_s,
-            images: tally.images(),
-            images_per_second: per_second(tally.images()),
-            bytes_per_second: per_second(tally.bytes),
-        }
-    }
-}
-
-/// A crawl's state at the end of a run; also the head of the dataset's summary.
+/// A job's state, as its chunks tell it: the head of the dataset's summary.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CrawlSummary {
+pub struct DatasetSummary {
     /// The job's status.
     pub status: CrawlJobStatus,
-    /// Whether the run was stopped before the job ended.
-    #[serde(skip)]
-    pub stopped: bool,
     /// Images of the list.
     pub images: u64,
     /// Images stored, in chunks that are published and there.
@@ -89,12 +61,6 @@ pub struct CrawlSummary {
     /// The first failed chunks with their errors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailedChunk>,
-    /// How fast the last run was, where one process did all of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub run: Option<RunRates>,
-    /// The hosts of that run that failed most, and those that were slowest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hosts: Option<HostReports>,
     /// What shaped the dataset.
     pub settings: DatasetSettings,
 }
@@ -103,6 +69,40 @@ pub struct CrawlSummary {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct DatasetSettings(BTreeMap<String, String>);
+
+impl DatasetSettings {
+    /// Of images of a list that was taken in so.
+    pub fn told(recipe: &ImageRecipe, list: &ListOptions, chunk_size: u64, robots: RobotsPolicy) -> Self {
+        let transform = recipe.transform();
+        let mut settings = BTreeMap::new();
+        let mut set = |name: &str, value: &dyn Display| settings.insert(name.to_owned(), value.to_string());
+        set("output format", &recipe.format);
+        set("layout", &recipe.layout());
+        set("chunk size", &chunk_size);
+        set("URL column", &list.url_column);
+        set("caption column", &or_none(list.caption_column.as_ref()));
+        set("kept columns", &list.keep_columns);
+        set("sha256 column", &or_none(list.sha256_column.as_ref()));
+        set("robots policy", &robots);
+        set("resize mode", &transform.resize_mode);
+        set("image size", &transform.image_size);
+        set("resizing only if bigger", &transform.resize_only_if_bigger);
+        set("encode format", &or_none(transform.encode_format));
+        set("encode quality", &transform.encode_quality);
+        set("skipping of re-encoding", &transform.skip_reencode);
+        set("minimum image size", &transform.min_image_size);
+        set("maximum image area", &or_none(transform.max_image_area));
+        set("maximum aspect ratio", &or_none(transform.max_aspect_ratio));
+        set("maximum pixels", &transform.max_pixels);
+        set("maximum side", &transform.max_side);
+        Self(settings)
+    }
+
+    /// The settings with their names.
+    pub fn into_inner(self) -> BTreeMap<String, String> {
+        self.0
+    }
+}
 
 impl FromIterator<(String, String)> for DatasetSettings {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(settings: I) -> Self {
@@ -121,33 +121,32 @@ pub struct FailedChunk {
     pub error: String,
 }
 
-impl CrawlSummary {
+impl DatasetSummary {
     /// What the chunks of `job` say, which was just looked at.
-    pub(crate) async fn read(
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn read(
         service: &JobChunkingService,
         job: &CrawlJob,
         dataset: &Dataset,
-        found: Found,
-    ) -> Result<Self, CrawlError> {
-        let (run, hosts) = found.run.unzip();
+        known: Known,
+    ) -> Result<Self> {
         let mut summary = Self {
             status: job.status(),
-            stopped: found.stopped,
             images: job.max_images.unwrap_or(0),
             images_ok: 0,
             images_failed: BTreeMap::new(),
-            rejected_rows: found.rejected_rows,
+            rejected_rows: known.rejected_rows,
             bytes: 0,
             total_chunks: job.counters.total_chunks.unsigned_abs(),
             completed_chunks: job.counters.completed_chunks.unsigned_abs(),
-            unpublished_chunks: found.unpublished_chunks,
+            unpublished_chunks: known.unpublished_chunks,
             lost_chunks: 0,
             lost: Vec::new(),
             failed_chunks: job.counters.failed_chunks.unsigned_abs(),
             failures: Vec::new(),
-            run,
-            hosts,
-            settings: found.settings,
+            settings: known.settings,
         };
         let mut chunks = std::pin::pin!(service.get_chunks_for_job(job.id).await?.stream());
         while let Some(chunk) = chunks.try_next().await? {
@@ -192,26 +191,29 @@ impl CrawlSummary {
         };
         done && self.unpublished_chunks == 0 && self.lost_chunks == 0
     }
+}
 
-    /// Writes the summary to this file: this, and every published chunk that is still there.
-    pub(crate) async fn write(
-        &self,
-        service: &JobChunkingService,
-        job_id: JobId,
-        dataset: &Dataset,
-        path: &Path,
-    ) -> Result<(), CrawlError> {
-        let mut writer = SummaryWriter::create(path, self)?;
-        let mut chunks = std::pin::pin!(service.get_chunks_for_job(job_id).await?.stream());
-        while let Some(chunk) = chunks.try_next().await? {
-            if let Some(shard) = shard(&chunk)
-                && dataset.has_all(&shard.files).await
-            {
-                writer.push(&shard)?;
-            }
+/// Writes a dataset's summary to this file: the members of `head`, and every published chunk that is still there.
+///
+/// # Errors
+/// The database's and the file system's.
+pub async fn write_summary(
+    head: &impl Serialize,
+    service: &JobChunkingService,
+    job_id: JobId,
+    dataset: &Dataset,
+    path: &Path,
+) -> Result<()> {
+    let mut writer = SummaryWriter::create(path, head)?;
+    let mut chunks = std::pin::pin!(service.get_chunks_for_job(job_id).await?.stream());
+    while let Some(chunk) = chunks.try_next().await? {
+        if let Some(shard) = shard(&chunk)
+            && dataset.has_all(&shard.files).await
+        {
+            writer.push(&shard)?;
         }
-        Ok(writer.finish()?)
     }
+    Ok(writer.finish()?)
 }
 
 fn shard(chunk: &JobChunk) -> Option<Shard> {
@@ -226,4 +228,8 @@ fn shard(chunk: &JobChunk) -> Option<Shard> {
         bytes: outcome.bytes,
         files: outcome.outputs.iter().filter_map(|name| final_name(name)).map(str::to_owned).collect(),
     })
+}
+
+fn or_none(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }
