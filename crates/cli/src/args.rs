@@ -1,7 +1,7 @@
 //! The shape of the command line.
 
 use crate::commands::{
-    activity, chunks, completions, crawl, demo, failed, jobs, migrate, plan, verify, watch,
+    activity, chunks, completions, crawl, demo, failed, jobs, migrate, plan, verify, watch, work,
 };
 use crate::settings::ColorWhen;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -38,6 +38,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Crawl(Box<crawl::CrawlArgs>),
+    Work(Box<work::WorkArgs>),
     Failed(failed::FailedArgs),
     Plan(plan::PlanArgs),
     #[command(subcommand)]

@@ -9,13 +9,15 @@ mod file;
 mod images;
 mod nearest;
 mod policy;
+mod work;
 
 pub(crate) use concerns::{
     ColorWhen, DatabaseSettings, JobFlags, JobSettings, OutputSettings, WatchSettings,
 };
-pub(crate) use crawl::{CrawlFlags, CrawlSettings};
+pub(crate) use crawl::{DatasetFlags, DatasetSettings, FetchFlags, FetchSettings, FetchTable};
 pub(crate) use images::{ImageFlags, ImageSettings};
 pub(crate) use policy::{PolicyFlags, PolicySettings};
+pub(crate) use work::{WorkFlags, WorkSettings};
 
 use crate::failure::{Failure, Result};
 use file::{FileValues, read_file};
@@ -55,6 +57,17 @@ pub(crate) const KEYS: &[Key] = &[
     key("crawl.timeout_s", "--timeout-s"),
     key("crawl.max_bytes", "--max-bytes"),
     key("crawl.user_agent", "--user-agent"),
+    key("work.allow_net", "--allow-net"),
+    key("work.images_in_flight", "--images-in-flight"),
+    key("work.max_per_host", "--max-per-host"),
+    key("work.host_rate", "--host-rate"),
+    key("work.chunks_in_flight", "--chunks-in-flight"),
+    key("work.timeout_s", "--timeout-s"),
+    key("work.max_bytes", "--max-bytes"),
+    key("work.user_agent", "--user-agent"),
+    key("work.drain_s", "--drain-s"),
+    key("work.exit_when_idle_s", "--exit-when-idle-s"),
+    key("work.scratch", "--scratch"),
     key("images.resize_mode", "--resize-mode"),
     key("images.image_size", "--image-size"),
     key("images.only_if_bigger", "--only-if-bigger"),
@@ -280,7 +293,11 @@ impl Settings {
         rows.extend(self.output.rows());
         rows.extend(WatchSettings::load(layers, None)?.rows());
         rows.extend(JobSettings::load(layers, &JobFlags::default())?.rows());
-        rows.extend(CrawlSettings::load(layers, &CrawlFlags::default())?.rows());
+        rows.extend(DatasetSettings::load(layers, &DatasetFlags::default())?.rows());
+        for table in [FetchTable::Crawl, FetchTable::Work] {
+            rows.extend(FetchSettings::load(layers, table, &FetchFlags::default())?.rows());
+        }
+        rows.extend(WorkSettings::load(layers, &WorkFlags::default())?.rows());
         let images = ImageSettings::load(layers, &ImageFlags::default())?;
         images.transform()?;
         rows.extend(images.rows());
@@ -323,7 +340,7 @@ mod tests {
         let near = |name: &str, meant: &str| (name.to_owned(), meant.to_owned());
         assert_eq!(
             mistyped_variables(present.map(Into::into)),
-            [near("REAM_DATABSE", "REAM_DATABASE"), near("REAM_MAX_BYTES", "REAM_CRAWL_MAX_BYTES")]
+            [near("REAM_DATABSE", "REAM_DATABASE"), near("REAM_MAX_BYTES", "REAM_WORK_MAX_BYTES")]
         );
     }
 

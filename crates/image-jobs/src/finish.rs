@@ -153,8 +153,8 @@ pub async fn publish_all(
     loop {
         let unpublished = repository.list_unpublished(job_id, CHUNKS).await?;
         let all = unpublished.len() as u64;
-        let publishing = unpublished.iter().map(|chunk| async move {
-            let published = publish_chunk(dataset, repository, chunk).await;
+        let publishing = unpublished.into_iter().map(|chunk| async move {
+            let published = publish_chunk(dataset, repository, &chunk).await;
             if let Err(error) = &published {
                 tracing::warn!(chunk_id = %chunk.id, %error, "the output of a completed chunk cannot be published");
             }

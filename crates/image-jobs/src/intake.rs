@@ -33,11 +33,11 @@ pub async fn take_in(
     if dataset.has(CRAWL_RECORD).await? {
         return Err(Error::HasOutput { dataset: dataset.to_string(), example: CRAWL_RECORD.to_owned() });
     }
-    if let Some(present) = ListRecord::read(dataset).await? {
-        return same(list, dataset, present, &options).await;
-    }
     if let Some(example) = dataset.output().await? {
         return Err(Error::HasOutput { dataset: dataset.to_string(), example });
+    }
+    if let Some(present) = ListRecord::read(dataset).await? {
+        return same(list, dataset, present, &options).await;
     }
     // A name of their own, so that parts of two that are at it are never mixed.
     let parts = format!("{:016x}", fastrand::u64(..));
@@ -162,6 +162,13 @@ impl LocalList {
     }
 }
 
+impl From<PathBuf> for LocalList {
+    /// One that needs not be fetched.
+    fn from(path: PathBuf) -> Self {
+        Self { path, _fetched: None }
+    }
+}
+
 /// The list at a path, or a copy of the file at a URL as [`Storage::parse`] takes it, under its own name in the system's
 /// folder for temporary files.
 ///
@@ -178,11 +185,11 @@ pub async fn fetch_list(list: &str) -> Result<LocalList> {
 pub async fn fetch_list_with(list: &str, access: &Access) -> Result<LocalList> {
     let (place, name) = list.rsplit_once('/').unwrap_or(("", list));
     if !list.contains("://") {
-        return Ok(LocalList { path: list.into(), _fetched: None });
+        return Ok(PathBuf::from(list).into());
     }
     let whole = Storage::parse_with("list", list, access)?;
     if let Some(path) = whole.as_folder() {
-        return Ok(LocalList { path: path.to_owned(), _fetched: None });
+        return Ok(path.to_owned().into());
     }
     if name.is_empty() || place.ends_with('/') {
         let allowed = "a URL that ends with the name of one file, such as s3://BUCKET/pets.parquet";

@@ -12,6 +12,7 @@ pub(crate) mod migrate;
 pub(crate) mod plan;
 pub(crate) mod verify;
 pub(crate) mod watch;
+pub(crate) mod work;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -29,7 +30,7 @@ pub(crate) fn without_settings(command: &Command, out: &Output) -> Result<Option
 
 /// Commands that hear Ctrl-C themselves, because they hold leases to give back.
 pub(crate) const fn ends_itself(command: &Command) -> bool {
-    matches!(command, Command::Demo(_) | Command::Crawl(_))
+    matches!(command, Command::Demo(_) | Command::Crawl(_) | Command::Work(_))
 }
 
 /// Runs a command.
@@ -37,6 +38,7 @@ pub(crate) async fn run(command: Command, cx: &Context<'_>) -> Result<Exit> {
     match command {
         Command::Demo(args) => demo::run(args, cx).await,
         Command::Crawl(args) => crawl::run(*args, cx).await,
+        Command::Work(args) => work::run(*args, cx).await,
         Command::Failed(args) => failed::run(args, cx).await,
         Command::Plan(args) => plan::run(args, cx).await,
         Command::Jobs(command) => jobs::run(command, cx).await,

@@ -1,4 +1,4 @@
-//! How `ream crawl` fetches.
+//! How `ream crawl` and `ream work` fetch, and what a dataset's files are.
 
 use super::{Layers, Row, Setting, number, yes_or_no};
 use crate::failure::Result;
@@ -11,16 +11,22 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How a crawl fetches, as far as the command line says it.
+/// What a dataset's files are, as far as the command line says it.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Fetching")]
-pub(crate) struct CrawlFlags {
+#[command(next_help_heading = "Dataset")]
+pub(crate) struct DatasetFlags {
     /// `files` (a folder per chunk), `webdataset` (a tar per chunk) or `parquet` [default: files]
     #[arg(long, value_name = "FORMAT", value_parser = flag(OutputFormat::from_str))]
     pub(crate) format: Option<OutputFormat>,
     /// Names, keys, metadata and statistics as img2dataset writes them
     #[arg(long)]
     pub(crate) img2dataset_layout: bool,
+}
+
+/// How images are fetched, as far as the command line says it.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Fetching")]
+pub(crate) struct FetchFlags {
     /// A network that may be fetched from although it is not public; several with commas, or the flag several times
     #[arg(long, value_name = "CIDR", value_parser = flag(NetList::from_str))]
     pub(crate) allow_net: Vec<NetList>,
@@ -125,12 +131,47 @@ fn max_bytes(text: &str) -> ream::Result<u64> {
     within("max_bytes", text, FetchConfig::default().memory_budget)
 }
 
-/// How a crawl fetches.
-pub(crate) struct CrawlSettings {
+/// What a dataset's files are.
+pub(crate) struct DatasetSettings {
     /// Default `files`.
     pub(crate) format: Setting<OutputFormat>,
     /// Default no.
     pub(crate) img2dataset_layout: Setting<bool>,
+}
+
+impl DatasetSettings {
+    pub(crate) fn load(layers: &Layers, flags: &DatasetFlags) -> Result<Self> {
+        let layout = flags.img2dataset_layout.then_some(true);
+        Ok(Self {
+            format: layers.pick(
+                "crawl.format",
+                flags.format,
+                OutputFormat::from_str,
+                OutputFormat::default(),
+            )?,
+            img2dataset_layout: layers.pick("crawl.img2dataset_layout", layout, yes_or_no, false)?,
+        })
+    }
+
+    /// The names and metadata of the output.
+    pub(crate) fn layout(&self) -> Layout {
+        if self.img2dataset_layout.value { Layout::Img2dataset } else { Layout::Ream }
+    }
+
+    pub(super) fn rows(&self) -> Vec<Row> {
+        vec![self.format.row(self.format.value), self.img2dataset_layout.row(self.img2dataset_layout.value)]
+    }
+}
+
+/// Whose settings: each command has a table of its own, for a machine may do both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FetchTable {
+    Crawl,
+    Work,
+}
+
+/// How images are fetched.
+pub(crate) struct FetchSettings {
     /// Default none: public addresses only.
     pub(crate) allow_net: Setting<NetList>,
     /// Default 64.
@@ -139,7 +180,7 @@ pub(crate) struct CrawlSettings {
     pub(crate) max_per_host: Setting<usize>,
     /// Default none.
     pub(crate) host_rate: Setting<Option<f64>>,
-    /// Default 32.
+    /// Default 128.
     pub(crate) chunks_in_flight: Setting<u32>,
     /// Seconds, default 60.
     pub(crate) timeout_s: Setting<u64>,
@@ -149,52 +190,64 @@ pub(crate) struct CrawlSettings {
     pub(crate) user_agent: Setting<String>,
 }
 
-impl CrawlSettings {
-    pub(crate) fn load(layers: &Layers, flags: &CrawlFlags) -> Result<Self> {
+impl FetchSettings {
+    pub(crate) fn load(layers: &Layers, table: FetchTable, flags: &FetchFlags) -> Result<Self> {
         let d = FetchConfig::default();
         let f = flags.clone();
+        let of = |crawl, work| match table {
+            FetchTable::Crawl => crawl,
+            FetchTable::Work => work,
+        };
         Ok(Self {
-            format: layers.pick("crawl.format", f.format, OutputFormat::from_str, OutputFormat::default())?,
-            img2dataset_layout: layers.pick(
-                "crawl.img2dataset_layout",
-                f.img2dataset_layout.then_some(true),
-                yes_or_no,
-                false,
-            )?,
             allow_net: layers.pick(
-                "crawl.allow_net",
+                of("crawl.allow_net", "work.allow_net"),
                 (!f.allow_net.is_empty()).then(|| f.allow_net.into_iter().flat_map(|list| list.0).collect()),
                 NetList::from_str,
                 NetList::default(),
             )?,
             images_in_flight: layers.pick(
-                "crawl.images_in_flight",
+                of("crawl.images_in_flight", "work.images_in_flight"),
                 f.images_in_flight,
                 images_in_flight,
                 d.max_in_flight,
             )?,
-            max_per_host: layers.pick("crawl.max_per_host", f.max_per_host, max_per_host, d.max_per_host)?,
+            max_per_host: layers.pick(
+                of("crawl.max_per_host", "work.max_per_host"),
+                f.max_per_host,
+                max_per_host,
+                d.max_per_host,
+            )?,
             host_rate: layers.pick(
-                "crawl.host_rate",
+                of("crawl.host_rate", "work.host_rate"),
                 f.host_rate.map(Some),
                 |text| host_rate(text).map(Some),
                 None,
             )?,
             chunks_in_flight: layers.pick(
-                "crawl.chunks_in_flight",
+                of("crawl.chunks_in_flight", "work.chunks_in_flight"),
                 f.chunks_in_flight,
                 chunks_in_flight,
                 CrawlOptions::DEFAULT_CHUNKS_IN_FLIGHT,
             )?,
-            timeout_s: layers.pick("crawl.timeout_s", f.timeout_s, timeout_s, d.total_timeout.as_secs())?,
-            max_bytes: layers.pick("crawl.max_bytes", f.max_bytes, max_bytes, d.max_bytes)?,
-            user_agent: layers.pick("crawl.user_agent", f.user_agent, user_agent, d.user_agent)?,
+            timeout_s: layers.pick(
+                of("crawl.timeout_s", "work.timeout_s"),
+                f.timeout_s,
+                timeout_s,
+                d.total_timeout.as_secs(),
+            )?,
+            max_bytes: layers.pick(
+                of("crawl.max_bytes", "work.max_bytes"),
+                f.max_bytes,
+                max_bytes,
+                d.max_bytes,
+            )?,
+            user_agent: layers.pick(
+                of("crawl.user_agent", "work.user_agent"),
+                f.user_agent,
+                user_agent,
+                d.user_agent,
+            )?,
         })
-    }
-
-    /// The names and metadata of the output.
-    pub(crate) fn layout(&self) -> Layout {
-        if self.img2dataset_layout.value { Layout::Img2dataset } else { Layout::Ream }
     }
 
     /// The limits of each fetch.
@@ -214,8 +267,6 @@ impl CrawlSettings {
 
     pub(super) fn rows(&self) -> Vec<Row> {
         vec![
-            self.format.row(self.format.value),
-            self.img2dataset_layout.row(self.img2dataset_layout.value),
             self.allow_net.row(&self.allow_net.value),
             self.images_in_flight.row(self.images_in_flight.value),
             self.max_per_host.row(self.max_per_host.value),

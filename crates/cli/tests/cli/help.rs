@@ -7,6 +7,7 @@ fn help_of_every_command() {
         &["--help"][..],
         &["demo", "--help"],
         &["crawl", "--help"],
+        &["work", "--help"],
         &["plan", "--help"],
         &["jobs", "--help"],
         &["jobs", "create", "--help"],

@@ -9,18 +9,19 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{Output, text};
 use crate::settings::{
-    CrawlFlags, CrawlSettings, ImageFlags, ImageSettings, JobFlags, JobSettings, PolicyFlags, PolicySettings,
-    Source,
+    DatasetFlags, DatasetSettings, FetchFlags, FetchSettings, FetchTable, ImageFlags, ImageSettings,
+    JobFlags, JobSettings, PolicyFlags, PolicySettings, Source,
 };
 use crate::signals::Signals;
 use display::{Display, TICK};
 use ream::{DatabaseUrl, RobotsPolicy};
+use ream_image_jobs::intake::{LocalList, fetch_list};
 use ream_worker::crawl::{
     CrawlError, CrawlOptions, CrawlSession, CrawlSummary, KeepColumns, ListOptions, STATE_DIR, prepare,
 };
 use ream_worker::shutdown::Shutdown;
 pub(crate) use report::tell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 /// Entries of the list's folder that are named when they are left out.
@@ -39,12 +40,35 @@ Examples:
   ream crawl urls.csv --out small/ --format webdataset --resize-mode center_crop --image-size 256
   ream crawl intranet.jsonl.gz --out intranet/ --allow-net 10.20.0.0/16")]
 pub(crate) struct CrawlArgs {
-    /// The list: .txt, .csv, .tsv, .jsonl (also .gz and .zst) or .parquet; or a folder of such files
+    /// The list: .txt, .csv, .tsv, .jsonl (also .gz and .zst) or .parquet, also at s3://…, gs://… or az://…; or a folder of
+    /// such files
     #[arg(value_name = "LIST")]
     pub(crate) list: PathBuf,
     /// The dataset's folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) columns: ListFlags,
+    /// Whether sites may refuse: respect or ignore robots.txt and X-Robots-Tag [default: respect]
+    #[arg(long, value_name = "POLICY", value_parser = crate::values::flag(RobotsPolicy::from_str))]
+    pub(crate) robots: Option<RobotsPolicy>,
+    /// Images per chunk [default: 500]
+    #[arg(long, value_name = "IMAGES", value_parser = crate::values::chunk_size, allow_negative_numbers = true)]
+    pub(crate) chunk_size: Option<u64>,
+    /// End with exit code 1 if a single image failed
+    #[arg(long)]
+    pub(crate) fail_on_image_errors: bool,
+    #[command(flatten)]
+    pub(crate) dataset: DatasetFlags,
+    #[command(flatten)]
+    pub(crate) fetching: FetchFlags,
+    #[command(flatten)]
+    pub(crate) images: ImageFlags,
+}
+
+/// Which columns of a list to use.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ListFlags {
     /// The column with the URL
     #[arg(long, value_name = "NAME", default_value = "url")]
     pub(crate) url_col: String,
@@ -57,22 +81,22 @@ pub(crate) struct CrawlArgs {
     /// The column with the SHA-256 that the file must have, in hexadecimal
     #[arg(long, value_name = "NAME")]
     pub(crate) sha256_col: Option<String>,
-    /// Whether sites may refuse: respect or ignore robots.txt and X-Robots-Tag [default: respect]
-    #[arg(long, value_name = "POLICY", value_parser = crate::values::flag(RobotsPolicy::from_str))]
-    pub(crate) robots: Option<RobotsPolicy>,
-    /// Images per chunk [default: 500]
-    #[arg(long, value_name = "IMAGES", value_parser = crate::values::chunk_size, allow_negative_numbers = true)]
-    pub(crate) chunk_size: Option<u64>,
-    /// End with exit code 1 if a single image failed
-    #[arg(long)]
-    pub(crate) fail_on_image_errors: bool,
-    #[command(flatten)]
-    pub(crate) fetching: CrawlFlags,
-    #[command(flatten)]
-    pub(crate) images: ImageFlags,
 }
 
-pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> {
+impl ListFlags {
+    pub(crate) fn options(&self) -> ListOptions {
+        ListOptions {
+            url_column: self.url_col.clone(),
+            caption_column: self.caption_col.clone(),
+            keep_columns: self.keep_cols.clone().unwrap_or_default(),
+            sha256_column: self.sha256_col.clone(),
+        }
+    }
+}
+
+pub(crate) async fn run(mut args: CrawlArgs, context: &Context<'_>) -> Result<Exit> {
+    let list = local_list(&args.list, context.out).await?;
+    args.list = list.path().to_owned();
     let options = options(&args, context)?;
     let Crawled { summary, paused } = crawl(options, context.out).await?;
     tell(&summary, &args.out, context.out)?;
@@ -97,25 +121,33 @@ pub(crate) async fn run(args: CrawlArgs, context: &Context<'_>) -> Result<Exit> 
 
 fn options(args: &CrawlArgs, context: &Context<'_>) -> Result<CrawlOptions> {
     let layers = &context.settings.layers;
-    let settings = CrawlSettings::load(layers, &args.fetching)?;
+    let dataset = DatasetSettings::load(layers, &args.dataset)?;
+    let settings = FetchSettings::load(layers, FetchTable::Crawl, &args.fetching)?;
     let jobs = JobSettings::load(layers, &JobFlags { priority: None, chunk_size: args.chunk_size })?;
     let policy = PolicyFlags { robots: args.robots, ..PolicyFlags::default() };
     let mut options = CrawlOptions::new(&args.list, &args.out);
-    options.list_options = ListOptions {
-        url_column: args.url_col.clone(),
-        caption_column: args.caption_col.clone(),
-        keep_columns: args.keep_cols.clone().unwrap_or_default(),
-        sha256_column: args.sha256_col.clone(),
-    };
+    options.list_options = args.columns.options();
     options.database = shared_database(context)?;
-    options.format = settings.format.value;
-    options.layout = settings.layout();
+    options.format = dataset.format.value;
+    options.layout = dataset.layout();
     options.chunk_size = jobs.chunk_size.value;
     options.chunks_in_flight = settings.chunks_in_flight.value;
     options.policy = PolicySettings::load(layers, &policy, CrawlOptions::default_policy())?.policy()?;
     options.fetch = settings.fetch();
     options.transform = ImageSettings::load(layers, &args.images)?.transform()?;
     Ok(options)
+}
+
+/// The list itself, or a copy of the one at a URL.
+pub(crate) async fn local_list(list: &Path, out: &Output) -> Result<LocalList> {
+    let spinner = out.spinner(format!("fetching {}", text::printable(&list.display().to_string())));
+    // A name that is no UTF-8 is no URL.
+    let fetched = match list.to_str() {
+        Some(list) => fetch_list(list).await,
+        None => Ok(LocalList::from(list.to_owned())),
+    };
+    spinner.finish_and_clear();
+    Ok(fetched?)
 }
 
 /// A database that several processes share. Without one a crawl keeps its own beside its output; a variable may name
@@ -231,6 +263,7 @@ impl From<CrawlError> for Failure {
         let told = error.to_string();
         match error {
             CrawlError::Service(error) => Self::from(error),
+            CrawlError::Jobs(error) => Self::from(error),
             CrawlError::ForeignOutput { .. } => {
                 Self::conflict("foreign_output", told).hint("`--out` a new folder")
             }
@@ -249,6 +282,22 @@ impl From<CrawlError> for Failure {
             }
             CrawlError::Images(error) if error.is_bad_input() => Self::usage(told),
             CrawlError::Io { action: "read the list", .. } => Self::usage(told),
+            _ => Self::io(told),
+        }
+    }
+}
+
+impl From<ream_image_jobs::Error> for Failure {
+    fn from(error: ream_image_jobs::Error) -> Self {
+        use ream_image_jobs::Error;
+        let told = error.to_string();
+        match error {
+            Error::Jobs(error) => Self::from(error),
+            Error::Images(error) => Self::from(CrawlError::Images(error)),
+            Error::HasList { .. } => Self::conflict("other_list", told).hint("`--out` another dataset"),
+            Error::HasOutput { .. } => Self::conflict("foreign_output", told).hint("`--out` another dataset"),
+            Error::SamePlace { .. } => Self::usage(told).hint("`--out` another folder"),
+            Error::Store { .. } => Self::unreachable(told),
             _ => Self::io(told),
         }
     }

@@ -21,7 +21,7 @@ Examples:
   ream jobs list --status running
   ream jobs show 1")]
 pub(crate) enum JobsCommand {
-    Create(create::CreateArgs),
+    Create(Box<create::CreateArgs>),
     List(list::ListArgs),
     Show(show::ShowArgs),
     /// Create the chunks of a job, so that workers can take them
@@ -61,7 +61,7 @@ pub(crate) struct JobArg {
 
 pub(crate) async fn run(command: JobsCommand, cx: &Context<'_>) -> Result<Exit> {
     match command {
-        JobsCommand::Create(args) => create::run(args, cx).await,
+        JobsCommand::Create(args) => create::run(*args, cx).await,
         JobsCommand::List(args) => list::run(args, cx).await,
         JobsCommand::Show(args) => show::run(&args, cx).await,
         JobsCommand::Start(args) => create::start(args.job, cx).await,
