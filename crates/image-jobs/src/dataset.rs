@@ -174,6 +174,18 @@ impl Dataset {
         Ok(folders.iter().filter_map(|name| attempt_of(name)).collect())
     }
 
+    /// Removes the place where attempts stage if nothing is staged there any more. It is made again when it is needed.
+    pub(crate) async fn tidy(&self) {
+        if let Some(folder) = self.storage.as_folder() {
+            // The lock of publishing; who holds it now has nothing to move.
+            let staging = folder.join(STAGING_DIR);
+            if matches!(self.staged_attempts().await, Ok(staged) if staged.is_empty()) {
+                let _ = tokio::fs::remove_file(staging.join(".lock")).await;
+                let _ = tokio::fs::remove_dir(staging).await;
+            }
+        }
+    }
+
     /// Whether all of these published files are there, as far as it is worth to ask: a store does not lose them, and has to
     /// be asked for each.
     pub async fn has_all(&self, published: &[String]) -> bool {

@@ -98,7 +98,9 @@ impl DatasetFinisher {
             }
             self.write_summary(&job, &dataset).await?;
             if repository.mark_dataset_finished(&job).await? {
-                return sweep(&dataset, repository, job_id).await;
+                sweep(&dataset, repository, job_id).await?;
+                dataset.tidy().await;
+                return Ok(());
             }
         }
         Ok(())

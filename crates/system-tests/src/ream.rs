@@ -69,6 +69,13 @@ impl Ream {
         Self::new(args)
     }
 
+    /// The same with variables in its environment.
+    #[must_use]
+    pub fn envs(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.environment.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
     /// The same with a variable in its environment.
     #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
