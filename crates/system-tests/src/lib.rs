@@ -12,5 +12,7 @@ pub mod paths;
 pub mod process;
 pub mod real_list;
 pub mod ream;
+pub mod shared_state;
 pub mod site;
 pub mod state;
+pub mod stored;

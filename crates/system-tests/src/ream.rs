@@ -133,6 +133,16 @@ impl Running {
         self.child.id()
     }
 
+    /// What it has written for machines so far.
+    pub fn stdout_so_far(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stdout")).unwrap_or_default()
+    }
+
+    /// What it has written for people so far.
+    pub fn stderr_so_far(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
+    }
+
     /// Whether it has ended by itself.
     ///
     /// # Errors

@@ -4,8 +4,9 @@ use ream_system_tests::checker::Check;
 use ream_system_tests::paths::scratch;
 use ream_system_tests::real_list::{Pictures, RealList, Size};
 use ream_system_tests::ream::{Ream, Running};
+use ream_system_tests::shared_state::{ask, write_state};
 use ream_system_tests::site::{Pace, Site};
-use ream_test_servers::{Fault, FreshDatabase, Postgres, Result, cannot, until};
+use ream_test_servers::{Fault, FreshDatabase, Postgres, Result, until};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -13,13 +14,6 @@ use tempfile::TempDir;
 const LIMIT: Duration = Duration::from_secs(180);
 const PROCESSES: usize = 4;
 const FORMAT: &str = "webdataset";
-
-/// The job and its chunks as the checker reads them.
-const STATE: &str = "SELECT json_build_object(\
-    'job', (SELECT row_to_json(j) FROM crawl_jobs j), \
-    'chunks', (SELECT json_agg(json_build_object('id', id, 'index', chunk_index, 'status', status, \
-        'first', first_image, 'last', last_image, 'attempt', attempt, 'unpublished', unpublished::int, \
-        'leased', (lease_expires_at IS NOT NULL)::int, 'outcome', outcome) ORDER BY first_image) FROM job_chunks))";
 
 struct Scene {
     folder: TempDir,
@@ -48,7 +42,7 @@ impl Scene {
     }
 
     fn ask(&self, sql: &str) -> Result<String> {
-        self.database.sql(sql).map_err(|fault| Fault::new(fault.to_string()))
+        ask(&self.database, sql)
     }
 
     /// Who works on chunks now, by process id.
@@ -59,8 +53,7 @@ impl Scene {
     }
 
     fn check(&self) -> Result<()> {
-        let state = self.folder.path().join("state.json");
-        std::fs::write(&state, self.ask(STATE)?).map_err(cannot("write the state"))?;
+        let state = write_state(&self.database, self.folder.path())?;
         Check::of(&self.list, &self.dataset, FORMAT).state(&state).run().map(|_| ())
     }
 

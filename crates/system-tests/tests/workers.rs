@@ -1,12 +1,11 @@
 //! `ream work` on jobs that somebody else created: datasets in a folder and in a store, killed workers, a store that dies.
 
-use ream_image_jobs::Storage;
-use ream_image_jobs::storage::Access;
 use ream_system_tests::checker::Check;
 use ream_system_tests::paths::scratch;
 use ream_system_tests::real_list::{Pictures, RealList, Size};
 use ream_system_tests::ream::{Finished, Ream};
 use ream_system_tests::site::{Pace, Site};
+use ream_system_tests::stored::Store;
 use ream_test_servers::{FaultProxy, Result, S3Server, cannot, until};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -81,28 +80,9 @@ impl Scene {
     }
 
     fn fetched(&self, url: &str) -> Result<PathBuf> {
-        let access: Access = self.environment.iter().cloned().collect();
-        let parent = url.trim_end_matches("/pictures");
-        let storage = Storage::parse_with("storage", parent, &access).map_err(cannot("reach the store"))?;
-        let folder = self.folder.path().join("fetched");
-        let fetch = async {
-            for entry in storage.list("pictures").await? {
-                let path = folder.join(&entry.name);
-                let parent = path.parent().unwrap_or(&folder);
-                std::fs::create_dir_all(parent).map_err(cannot_create(parent))?;
-                storage.fetch(&entry.name, &path).await?;
-            }
-            Ok::<_, ream_image_jobs::Error>(())
-        };
-        let runtime = tokio::runtime::Runtime::new().map_err(cannot("start threads"))?;
-        runtime.block_on(fetch).map_err(cannot("fetch the dataset"))?;
-        Ok(folder.join("pictures"))
+        let store = Store::new(url.trim_end_matches("/pictures"), &self.environment)?;
+        store.fetch("pictures", &self.folder.path().join("fetched"))
     }
-}
-
-fn cannot_create(place: &Path) -> impl FnOnce(std::io::Error) -> ream_image_jobs::Error {
-    let place = place.display().to_string();
-    move |source| ream_image_jobs::Error::Io { action: "create", place, source }
 }
 
 #[test]
