@@ -274,7 +274,7 @@ fn shard(scene: &Scene, folder: &Path) -> Result<Vec<u8>> {
 fn what_a_worker_does_after_it_was_frozen_past_its_lease_replaces_nothing() -> Result<()> {
     // Slow enough that it is in the middle of the chunk when it is frozen.
     let scene = Scene::new(40)?;
-    scene.create("1000")?;
+    scene.create("5000")?;
     let frozen = scene.worker(0)?;
     let holder = "SELECT count(*) FROM job_chunks WHERE status = 'processing'";
     until("the first worker to take the chunk", LIMIT, || Ok((scene.ask(holder)? == "1").then_some(())))?;
