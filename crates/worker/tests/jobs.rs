@@ -39,8 +39,13 @@ struct Bed {
 
 /// A list of 50 images.
 async fn bed() -> Bed {
+    bed_with(1_000_000).await
+}
+
+/// As [`bed`], with a site that answers so often and no more.
+async fn bed_with(permits: usize) -> Bed {
     let folder = tempfile::tempdir().unwrap();
-    let site = site(1_000_000).await;
+    let site = site(permits).await;
     let list = write_list(folder.path(), &site, 50);
     let url = format!("sqlite:{}", folder.path().join("ream.db").display());
     let repository = ream::open(&url).await.unwrap();
@@ -79,7 +84,11 @@ impl Bed {
     }
 
     async fn take_in(&self, dataset: &str) {
-        let options = IngestOptions { chunk_size: CHUNK_SIZE, ..IngestOptions::default() };
+        self.take_in_chunks_of(CHUNK_SIZE, dataset).await;
+    }
+
+    async fn take_in_chunks_of(&self, chunk_size: u64, dataset: &str) {
+        let options = IngestOptions { chunk_size, ..IngestOptions::default() };
         take_in(&self.list, &storage(dataset), options, |_, _| {}).await.unwrap();
     }
 
@@ -293,5 +302,34 @@ async fn a_silent_store_fails_chunks_in_time_and_publishes_nothing_half() {
     assert_whole(&dataset, &["00000.tar", "00001.tar", "00002.tar"]).await;
     let chunks = bed.service.get_chunks_for_job(job_id).await.unwrap().to_vec().await.unwrap();
     assert!(chunks.iter().all(|chunk| chunk.status() == JobChunkStatus::Completed));
-    assert!(!bed.site.permits.is_closed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_is_ready_waits_for_a_store_that_is_away_for_a_while() {
+    let bed = bed_with(1).await;
+    let dataset = in_store();
+    bed.take_in_chunks_of(50, &dataset).await;
+    let job_id = bed.start(NewCrawlJob { chunk_size: 50, ..bed.new_job(&dataset, json!({})) }).await;
+    let proxy = FaultProxy::start(S3Server::shared().port()).unwrap();
+    let behind: Access = S3Server::environment_at(proxy.port()).into_iter().collect();
+    let chunks = Arc::new(bed.chunks(behind.with_patience(Duration::from_millis(300))));
+    let away = async {
+        // The list was read before the first image was asked for.
+        while bed.site.permits.available_permits() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        proxy.stall_both();
+        let before = proxy.accepted();
+        bed.site.permits.add_permits(1_000);
+        // Some uploads were tried in vain.
+        while proxy.accepted() < before + 20 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        proxy.resume();
+    };
+    futures::future::join(bed.work(chunks), away).await;
+    let job = bed.get(job_id).await;
+    assert_eq!(job.status(), CrawlJobStatus::Completed, "{:?}", bed.errors(job_id).await);
+    bed.finish().await;
+    assert_whole(&dataset, &["00000"]).await;
 }
