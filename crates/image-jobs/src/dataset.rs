@@ -49,36 +49,31 @@ impl Dataset {
     /// the completion.
     ///
     /// # Errors
-    /// The storage's; what was brought so far is removed, as far as the store lets us.
-    pub async fn stage(&self, sealed: Vec<String>) -> Result<Vec<String>> {
+    /// The storage's; then what was packed is still there, to be brought again or [discarded](Self::discard).
+    pub async fn stage(&self, sealed: &[String]) -> Result<Vec<String>> {
         if self.storage.as_folder().is_some() {
-            return Ok(sealed);
+            return Ok(sealed.to_vec());
         }
         let (mut files, mut outputs) = (Vec::new(), Vec::new());
         for name in sealed {
-            let found = self.packed_files(&name).await?;
+            let found = self.packed_files(name).await?;
             // A store has no empty folders.
             if !found.is_empty() {
                 files.extend(found);
-                outputs.push(name);
+                outputs.push(name.clone());
             }
         }
-        let uploaded = futures::stream::iter(files)
+        futures::stream::iter(files)
             .map(Ok)
             .try_for_each_concurrent(UPLOADS, |name| async move {
                 self.storage.put_file(&name, &self.local.join(&name)).await
             })
-            .await;
-        let attempts = attempt_folders(&outputs);
-        for attempt in &attempts {
-            if uploaded.is_err() {
-                let removed = self.storage.delete_folder(attempt).await;
-                removed.unwrap_or_else(|error| tracing::debug!(%error, "could not remove what was staged"));
-            }
+            .await?;
+        for attempt in attempt_folders(sealed) {
             // What is left goes with the folder, when the worker ends.
             let _ = tokio::fs::remove_dir_all(self.local.join(attempt)).await;
         }
-        uploaded.map(|()| outputs)
+        Ok(outputs)
     }
 
     /// The files of an output that was packed: itself, or all in it.

@@ -11,13 +11,19 @@ use futures::future::BoxFuture;
 use ream::{ClaimedChunk, ImageRange, JobChunk, JobChunkRepository, Outcome};
 use ream_dataset::{ListRow, OutputOptions};
 use ream_image_jobs::finish::publish_chunk;
-use ream_image_jobs::{Dataset, ImageList};
+use ream_image_jobs::{Dataset, Error, ImageList};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Images that wait for the packing thread, per chunk.
 const PACK_QUEUE_IMAGES: usize = 8;
+
+/// How long a store that is out of reach is tried again with output that is ready.
+const STORE_PATIENCE: Duration = Duration::from_secs(300);
+/// The first and the longest wait between two tries; each of them takes its own time as well.
+const STORE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// Where the rows of one job come from and its images go to.
 pub struct ImageChunks {
@@ -49,8 +55,25 @@ impl ImageChunks {
         let packing = blocking(move || pack(dataset.local(), &output, &claimed, range.images(), receiver));
         let preparing = self.prepare_in_order(range, rows, sender, progress);
         let mut outcome = futures::future::join(preparing, packing).await.1?;
-        outcome.outputs = self.dataset.stage(outcome.outputs).await?;
+        outcome.outputs = self.stage(&outcome.outputs).await?;
         Ok(outcome)
+    }
+
+    /// Images that were fetched are not given up because a store is away for a while: sites would be asked for them again.
+    /// Meanwhile the lease is held, and no chunk goes on for longer than its time.
+    async fn stage(&self, sealed: &[String]) -> Result<Vec<String>, ProcessError> {
+        let last_try = Instant::now() + STORE_PATIENCE;
+        let (mut pause, longest) = STORE_PAUSES;
+        loop {
+            match self.dataset.stage(sealed).await {
+                Err(error @ Error::Store { .. }) if Instant::now() < last_try => {
+                    tracing::warn!(%error, "cannot stage a chunk's output, will try again");
+                    tokio::time::sleep(pause).await;
+                    pause = longest.min(pause * 2);
+                }
+                staged => return Ok(staged?),
+            }
+        }
     }
 
     /// Without the list no other chunk can be worked on either: the folder was removed, say.

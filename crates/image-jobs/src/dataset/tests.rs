@@ -31,7 +31,7 @@ fn pack(dataset: &Dataset, attempt: i64, text: &str) -> Vec<String> {
 }
 
 async fn staged(dataset: &Dataset, attempt: i64, text: &str) -> Vec<String> {
-    dataset.stage(pack(dataset, attempt, text)).await.unwrap()
+    dataset.stage(&pack(dataset, attempt, text)).await.unwrap()
 }
 
 async fn assert_published(dataset: &Dataset, text: &str) {
@@ -92,7 +92,7 @@ async fn a_late_attempt_only_litters_staging() {
         let late = pack(&made.dataset, 1, "late");
         let names = staged(&made.dataset, 2, "newer").await;
         made.dataset.publish(&names).await.unwrap();
-        made.dataset.stage(late).await.unwrap();
+        made.dataset.stage(&late).await.unwrap();
         made.dataset.publish(&names).await.unwrap();
         assert_eq!(made.dataset.staged_attempts().await.unwrap(), [(ChunkId::new(7), Attempt::new(1))]);
         made.dataset.discard(ChunkId::new(7), Attempt::new(1)).await.unwrap();
@@ -134,7 +134,7 @@ async fn an_empty_folder_needs_no_place_in_a_store() {
     fs::create_dir(staging.path().join("00003")).unwrap();
     fs::write(staging.path().join("00003.ledger.parquet"), "x").unwrap();
     let sealed = staging.seal(&["00003".to_owned(), "00003.ledger.parquet".to_owned()]).unwrap();
-    let names = made.dataset.stage(sealed).await.unwrap();
+    let names = made.dataset.stage(&sealed).await.unwrap();
     assert_eq!(names, ["_staging/7-1/00003.ledger.parquet"]);
     made.dataset.publish(&names).await.unwrap();
 }
@@ -148,11 +148,13 @@ async fn a_store_that_dies_meanwhile_leaves_all_that_is_needed_to_go_on() {
     let broken = Dataset::new(behind(&proxy, &storage), whole.dataset.local());
     let packed = pack(&broken, 2, "two");
     proxy.stall_both();
-    let error = broken.stage(packed).await.unwrap_err().to_string();
+    let error = broken.stage(&packed).await.unwrap_err().to_string();
     assert!(error.starts_with("cannot write s3://"), "{error}");
+    assert_eq!(whole.dataset.stage(&packed).await.unwrap(), packed, "what was packed can be brought again");
     broken.publish(&names).await.unwrap_err();
     proxy.refuse();
     broken.publish(&names).await.unwrap_err();
     whole.dataset.publish(&names).await.unwrap();
+    whole.dataset.discard(ChunkId::new(7), Attempt::new(2)).await.unwrap();
     assert_published(&whole.dataset, "one").await;
 }
