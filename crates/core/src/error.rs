@@ -78,6 +78,8 @@ pub enum DatabaseFault {
     Constraint,
     /// Busy, locked, full or out of reach: trying again later may work.
     Unavailable,
+    /// The server before it wants another token: trying again gives the same answer.
+    Denied,
 }
 
 impl DatabaseFault {
@@ -86,6 +88,7 @@ impl DatabaseFault {
         match self {
             Self::Constraint => "constraint",
             Self::Unavailable => "unavailable",
+            Self::Denied => "forbidden",
         }
     }
 }
@@ -95,6 +98,7 @@ impl fmt::Display for DatabaseFault {
         f.write_str(match self {
             Self::Constraint => "the database refused",
             Self::Unavailable => "the database is unavailable, try again",
+            Self::Denied => "the server refused",
         })
     }
 }

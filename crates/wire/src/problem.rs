@@ -112,6 +112,9 @@ impl Problem {
                 let message = if code == "unavailable" { message } else { format!("{code}: {message}") };
                 Error::Database { fault, message }
             }
+            ("unauthorized" | "forbidden", _) => {
+                Error::Database { fault: DatabaseFault::Denied, message: self.detail }
+            }
             (code, _) => {
                 let fault = DatabaseFault::Constraint;
                 let told = fault.to_string() + ": ";
@@ -152,6 +155,16 @@ impl From<Error> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_in_the_documentation_beside_its_status() {
+        let page = include_str!("../../../docs/http-api.md");
+        for (code, status, _) in CODES {
+            let line = page.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{code}`")));
+            let line = line.unwrap_or_else(|| panic!("`{code}` is not told of"));
+            assert!(line.split('|').nth(1).unwrap().contains(&status.to_string()), "{code}: {line}");
+        }
+    }
 
     #[test]
     fn every_error_comes_back_as_it_was() {

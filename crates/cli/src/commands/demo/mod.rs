@@ -7,7 +7,8 @@ use super::crawl::crawl;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::output::{Paint, text};
+use crate::output::{Output, Paint, text};
+use crate::signals::Signals;
 use ream::{CrawlJobService, DatabaseUrl};
 use ream_fetch::address::AddressPolicy;
 use ream_worker::crawl::{CrawlOptions, CrawlSummary, OutputFormat, STATE_DIR};
@@ -22,7 +23,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   ream demo
-  ream demo --out /tmp/ream-demo --format webdataset")]
+  ream demo --out /tmp/ream-demo --format webdataset
+  ream demo --serve urls.csv --images 100000")]
 pub(crate) struct DemoArgs {
     /// A folder that does not exist yet [default: ream-demo, or the first free ream-demo-N]
     #[arg(long, value_name = "DIR")]
@@ -30,15 +32,22 @@ pub(crate) struct DemoArgs {
     /// `files` or `webdataset`
     #[arg(long, value_name = "FORMAT", default_value = "files")]
     pub(crate) format: OutputFormat,
+    /// Crawl nothing: write the list of the site's pictures to this file, and serve them until Ctrl-C
+    #[arg(long, value_name = "LIST", conflicts_with_all = ["out", "format"])]
+    pub(crate) serve: Option<PathBuf>,
+    /// With `--serve`, how many pictures
+    #[arg(long, value_name = "N", requires = "serve", default_value_t = IMAGES, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) images: u64,
 }
 
 pub(crate) async fn run(args: DemoArgs, context: &Context<'_>) -> Result<Exit> {
     super::crawl::check_database(context)?;
     let out = context.out;
+    if let Some(list) = &args.serve {
+        return serve(list, args.images, out).await;
+    }
     let folder = make_folder(args.out)?;
-    let site = Site::start().await.map_err(|error| {
-        Failure::io(format!("cannot start the demo's image site on this machine: {error}"))
-    })?;
+    let site = start(IMAGES).await?;
     let list = folder.join("list.csv");
     std::fs::write(&list, site.list()).map_err(|error| cannot_write(&list, &error))?;
     let shown = text::printable(&folder.display().to_string());
@@ -57,6 +66,23 @@ pub(crate) async fn run(args: DemoArgs, context: &Context<'_>) -> Result<Exit> {
          ream activity --database sqlite:{shown}/{STATE_DIR}/ream.db"
     ));
     Ok(if sound && summary.is_complete() { Exit::Success } else { Exit::Incomplete })
+}
+
+async fn start(images: u64) -> Result<Site> {
+    let cannot = |error| Failure::io(format!("cannot start the demo's image site on this machine: {error}"));
+    Site::start(images).await.map_err(cannot)
+}
+
+/// The site alone, for crawls of somebody's own.
+async fn serve(list: &Path, images: u64, out: &Output) -> Result<Exit> {
+    let mut signals = Signals::listen()?;
+    let site = start(images).await?;
+    std::fs::write(list, site.list()).map_err(|error| cannot_write(list, &error))?;
+    let shown = text::printable(&list.display().to_string());
+    out.note(format_args!("serving {images} pictures, of which `{shown}` is the list, until Ctrl-C"));
+    out.hint(format_args!("a crawl of them needs `--allow-net {}`", site.network()));
+    signals.next().await;
+    Ok(Exit::Success)
 }
 
 async fn verify(folder: &Path, summary: &CrawlSummary, context: &Context<'_>) -> Result<bool> {

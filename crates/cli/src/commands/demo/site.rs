@@ -17,12 +17,13 @@ use tokio::task::JoinHandle;
 /// When a picture that is cut off on purpose is cut off.
 const CUT_OFF_AFTER: Duration = Duration::from_millis(50);
 
-/// Pictures on the site.
+/// Pictures on the site unless more are asked for.
 pub(super) const IMAGES: u64 = 2500;
 
 /// A site that runs until it is dropped.
 pub(super) struct Site {
     address: SocketAddr,
+    images: u64,
     server: JoinHandle<()>,
 }
 
@@ -33,17 +34,18 @@ impl Drop for Site {
 }
 
 impl Site {
-    /// Starts it on a free port of 127.0.0.1.
-    pub(super) async fn start() -> std::io::Result<Self> {
+    /// Starts it with so many pictures on a free port of 127.0.0.1.
+    pub(super) async fn start(images: u64) -> std::io::Result<Self> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let router = Router::new().route("/{number}", get(serve)).with_state(Arc::default());
+        let pictures = Pictures { images, asked: Asked::default() };
+        let router = Router::new().route("/{number}", get(serve)).with_state(pictures);
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::warn!(%error, "the demo's site ended");
             }
         });
-        Ok(Self { address, server })
+        Ok(Self { address, images, server })
     }
 
     /// The network that it can be fetched from: its own address alone.
@@ -54,7 +56,7 @@ impl Site {
     /// The list of its pictures, as CSV with captions. Three of them point to where a crawler must not go.
     pub(super) fn list(&self) -> String {
         let mut list = "url,caption\n".to_owned();
-        for number in 0..IMAGES {
+        for number in 0..self.images {
             let url = match number {
                 42 => "http://169.254.169.254/latest/meta-data/".to_owned(),
                 1042 => "http://[::ffff:10.0.0.1]/router.png".to_owned(),
@@ -71,10 +73,17 @@ impl Site {
 /// Numbers that were asked for before.
 type Asked = Arc<Mutex<HashSet<u64>>>;
 
-async fn serve(State(asked): State<Asked>, Path(number): Path<u64>) -> Response<Body> {
+#[derive(Clone)]
+struct Pictures {
+    images: u64,
+    asked: Asked,
+}
+
+async fn serve(State(pictures): State<Pictures>, Path(number): Path<u64>) -> Response<Body> {
+    let Pictures { images, asked } = pictures;
     let again = !asked.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
     match number {
-        n if n >= IMAGES => plain(StatusCode::NOT_FOUND, "no such picture"),
+        n if n >= images => plain(StatusCode::NOT_FOUND, "no such picture"),
         n if n % 100 == 13 => plain(StatusCode::NOT_FOUND, "this picture is missing on purpose"),
         n if n % 500 == 77 => plain(StatusCode::INTERNAL_SERVER_ERROR, "this picture fails on purpose"),
         n if n % 250 == 101 => {
