@@ -19,6 +19,8 @@ use tokio::time::Instant;
 use url::Url;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection is kept for the next request: less than servers keep it, who close it after ten seconds.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long a server may think about an ordinary request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it may think about a request that goes through a whole job.
@@ -152,6 +154,7 @@ impl Servers {
             .default_headers(headers)
             .user_agent(concat!("ream/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_keepalive(Duration::from_secs(15))
             .tcp_nodelay(true)
             // A redirect could lead the token elsewhere.

@@ -4,16 +4,13 @@ use crate::access::Caller;
 use crate::answer::Refusal;
 use lru::LruCache;
 use ream::{
-    ActivityFilter, Attempt, ChunkId, ConflictCode, Error, JobChunkRepository, JobChunkStatus, PageRequest,
-    TokenId,
+    Action, ActivityFilter, Attempt, ChunkId, ConflictCode, Error, JobChunkRepository, PageRequest, TokenId,
 };
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Attempts that are remembered: those of a few thousand workers.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
-/// Rows of the activity log that are looked at: the start of the present attempt is one of the last.
-const LOOKED_AT: i64 = 10;
 
 /// Remembers who started what.
 pub(crate) struct Holders {
@@ -49,22 +46,32 @@ impl Holders {
             Some(_) => return Err(not_yours(chunk_id, attempt)),
             None => {}
         }
-        let filter = ActivityFilter { chunk_id: Some(chunk_id), ..ActivityFilter::default() };
-        let page = self.repository.list_activity(filter, PageRequest::new(LOOKED_AT, None)?).await?;
-        let start = page.items.into_iter().find(|row| {
-            row.attempt == Some(attempt)
-                && row.from_status == Some(JobChunkStatus::Pending)
-                && row.to_status == Some(JobChunkStatus::Processing)
-        });
-        match start {
-            Some(start) if start.actor == caller.name() => {
+        match self.starter(chunk_id, attempt).await? {
+            Some(starter) if starter == caller.name() => {
                 self.note(caller, chunk_id, attempt);
                 Ok(())
             }
             Some(_) => Err(not_yours(chunk_id, attempt)),
-            // Never started, or long ago: no lease of it can be live, and that is what the answer will say.
+            // Not the last attempt, or no chunk: no lease of it can be live, and that is what the answer will say.
             None => Ok(()),
         }
+    }
+
+    /// Who started this attempt, if it is the chunk's last: of the two ways to start one, the last row of either.
+    async fn starter(&self, chunk_id: ChunkId, attempt: Attempt) -> Result<Option<String>, Refusal> {
+        for action in [Action::Claimed, Action::Started] {
+            let filter = ActivityFilter {
+                chunk_id: Some(chunk_id),
+                action: Some(action),
+                ..ActivityFilter::default()
+            };
+            let page = self.repository.list_activity(filter, PageRequest::new(1, None)?).await?;
+            let start = page.items.into_iter().find(|row| row.attempt == Some(attempt));
+            if let Some(start) = start {
+                return Ok(Some(start.actor));
+            }
+        }
+        Ok(None)
     }
 }
 
