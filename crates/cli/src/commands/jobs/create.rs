@@ -12,7 +12,7 @@ use crate::settings::{
 use crate::values;
 use clap::{Args, ValueEnum};
 use ream::{CrawlJob, Executor, JobId, NewCrawlJob, Priority};
-use ream_dataset::IngestOptions;
+use ream_dataset::{IngestOptions, ListOptions};
 use ream_image_jobs::intake::take_in;
 use ream_image_jobs::list::LIST_DIR;
 use ream_image_jobs::{ImageRecipe, Storage};
@@ -137,7 +137,17 @@ impl Listed {
         chunk_size: u64,
         cx: &Context<'_>,
     ) -> Result<Option<Self>> {
-        let (Some(list), Some(out)) = (&args.list, &args.out) else { return Ok(None) };
+        let (Some(list), Some(out)) = (&args.list, &args.out) else {
+            let idle = args.dataset != DatasetFlags::default()
+                || args.images_made != ImageFlags::default()
+                || args.columns.options() != ListOptions::default();
+            return match idle {
+                true => {
+                    Err(Failure::usage("columns, formats and image settings have no effect without `--list`"))
+                }
+                false => Ok(None),
+            };
+        };
         let layers = &cx.settings.layers;
         let dataset = DatasetSettings::load(layers, &args.dataset)?;
         let transform = ImageSettings::load(layers, &args.images_made)?.transform()?;
