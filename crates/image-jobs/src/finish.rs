@@ -96,7 +96,10 @@ impl DatasetFinisher {
             if job.ended_at.is_none() || job.counters.active_chunks > 0 {
                 return Ok(());
             }
-            self.write_summary(&job, &dataset).await?;
+            // One that was cancelled before it began may have no list, and has nothing to tell of.
+            if job.counters.total_chunks > 0 {
+                self.write_summary(&job, &dataset).await?;
+            }
             if repository.mark_dataset_finished(&job).await? {
                 sweep(&dataset, repository, job_id).await?;
                 dataset.tidy().await;

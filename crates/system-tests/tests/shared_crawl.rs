@@ -92,3 +92,21 @@ fn four_processes_at_one_crawl_complete_it_though_two_are_killed() -> Result<()>
     assert!(refused.stderr.contains("its database was in PostgreSQL"), "{}", refused.stderr);
     Ok(())
 }
+
+#[test]
+fn a_worker_that_knows_only_the_database_completes_a_crawl_that_is_killed() -> Result<()> {
+    let scene = Scene::new()?;
+    let crawl = scene.crawl().start()?;
+    let completed = "SELECT count(*) FROM job_chunks WHERE status = 'completed'";
+    until("a chunk to be completed", LIMIT, || {
+        Ok(scene.ask(completed).is_ok_and(|count| count.trim() != "0").then_some(()))
+    })?;
+    crawl.kill()?;
+    let work = ["work", "--database", &scene.database.url(), "--allow-net", "127.0.0.0/8"];
+    Ream::new(work).with(["--exit-when-idle-s", "20"]).run(LIMIT)?.expect_code(0)?;
+    scene.verify()?;
+    // All is done, the summary too.
+    scene.check()?;
+    scene.crawl().run(LIMIT)?.expect_code(0)?;
+    scene.check()
+}

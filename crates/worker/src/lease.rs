@@ -55,7 +55,7 @@ impl LeaseKeeper {
 
 /// Starts the thread, which goes on until `ended` is.
 fn own_thread(ended: oneshot::Receiver<()>) -> io::Result<Handle> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new().name("leases".to_owned()).spawn(move || {
         // Nothing is ever sent: it ends with the sender.

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// What a dataset's files are, as far as the command line says it.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Dataset")]
 pub(crate) struct DatasetFlags {
     /// `files` (a folder per chunk), `webdataset` (a tar per chunk) or `parquet` [default: files]

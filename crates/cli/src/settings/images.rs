@@ -7,7 +7,7 @@ use ream_transform::{EncodeFormat, ResizeMode, TransformSettings};
 use std::str::FromStr;
 
 /// What is done to images, as far as the command line says it.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 #[command(next_help_heading = "Images")]
 pub(crate) struct ImageFlags {
     /// `no`, `border`, `keep_ratio`, `keep_ratio_largest` or `center_crop` [default: no]

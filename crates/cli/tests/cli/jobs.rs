@@ -157,3 +157,33 @@ fn names_cannot_drive_the_terminal() {
     s.ream(&["jobs", "list"]).ream(&["jobs", "show", "1"]).ream(&["jobs", "delete", "1"]);
     s.matches("jobs_escapes");
 }
+
+#[test]
+fn a_list_becomes_a_job_for_workers() {
+    let mut s = Session::new();
+    std::fs::write(s.path().join("urls.csv"), "url,caption\nhttp://127.0.0.1:9/1,one\nno url,two\n").unwrap();
+    std::fs::write(s.path().join("bad.csv"), "link\nx\n").unwrap();
+    let create = ["jobs", "create", "--name", "pets"];
+    let with = |more: &[&'static str]| [&create[..], more].concat();
+    s.ream(&with(&["--list", "bad.csv", "--out", "pets"]))
+        .ream(&with(&["--list", "urls.csv"]))
+        .ream(&with(&["--list", "urls.csv", "--out", "s3://key:secret@bucket/pets"]))
+        .ream(&with(&["--list", "urls.csv", "--out", "pets", "--image-size", "0", "--resize-mode", "border"]))
+        .ream(&with(&["--images", "5", "--format", "parquet"]));
+    assert!(!s.path().join("pets").exists());
+    let out = ["--list", "urls.csv", "--out", "bad.csv/pets"];
+    assert_eq!(s.quietly(&with(&out)).status.code(), Some(1), "a folder within a file");
+    let made =
+        s.quietly(&with(&["--list", "urls.csv", "--out", "pets", "--format", "webdataset", "--start"]));
+    assert!(made.status.success(), "{made:?}");
+    // No public address: each image fails, and the chunk is done.
+    let worked = s.quietly(&["work", "--job", "1"]);
+    assert!(worked.status.success(), "{worked:?}");
+    for name in ["00000.tar", "00000.ledger.parquet", "dataset.json", "_ream/list/list.json"] {
+        assert!(s.path().join("pets").join(name).exists(), "{name}");
+    }
+    assert!(!s.path().join("pets/_staging").exists());
+    // Its dataset is in use.
+    assert_eq!(s.quietly(&with(&["--list", "urls.csv", "--out", "pets"])).status.code(), Some(4));
+    s.matches("jobs_lists");
+}

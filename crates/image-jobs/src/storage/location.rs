@@ -114,14 +114,14 @@ impl Location {
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.trim_end_matches('/');
         if bucket.contains('@') || rest.contains(['?', '#']) {
-            return Err(bad(format!("a {scheme} URL with more than a bucket and a prefix")));
+            return Err(bad(format!("{scheme}://… with more than a bucket and a prefix")));
         }
         let in_bucket = |c: char| c.is_ascii_alphanumeric() || "._-$".contains(c);
         if !(1..=MAX_BUCKET_CHARS).contains(&bucket.len()) || !bucket.chars().all(in_bucket) {
-            return Err(bad(format!("a {scheme} URL without the name of a bucket")));
+            return Err(bad(format!("{scheme}://… without the name of a bucket")));
         }
         if !prefix.is_empty() && super::check_name(prefix).is_err() {
-            return Err(bad(format!("a {scheme} URL whose prefix is no plain path")));
+            return Err(bad(format!("{scheme}://… whose prefix is no plain path")));
         }
         Ok(Self::Objects(ObjectPlace {
             provider,
@@ -189,7 +189,7 @@ pub(super) fn open(
     // The library's words may have the value of a variable in them.
     opened.map_err(|_| {
         let scheme = place.scheme;
-        let value = format!("a {scheme} URL that the variables of the environment do not fit");
+        let value = format!("{scheme}://… that the variables of the environment do not fit");
         let allowed = match place.provider {
             Provider::S3 => {
                 "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and where needed AWS_ENDPOINT_URL"

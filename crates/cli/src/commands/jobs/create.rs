@@ -13,6 +13,7 @@ use crate::settings::{
 use crate::values;
 use clap::{Args, ValueEnum};
 use ream::{CrawlJob, Executor, JobId, NewCrawlJob, Priority};
+use ream_dataset::ListOptions;
 use std::path::PathBuf;
 
 /// Create a job, and the database where it is missing
@@ -103,6 +104,14 @@ pub(super) async fn run(args: CreateArgs, cx: &Context<'_>) -> Result<Exit> {
             let images = ImageSettings::load(layers, &args.images_made)?;
             let columns = args.columns.options();
             Some(Listed::new(list.clone(), out.clone(), columns, &mut new, &dataset, &images)?)
+        }
+        _ if args.dataset != DatasetFlags::default()
+            || args.images_made != ImageFlags::default()
+            || args.columns.options() != ListOptions::default() =>
+        {
+            return Err(Failure::usage(
+                "columns, formats and image settings have no effect without `--list`",
+            ));
         }
         _ => None,
     };
