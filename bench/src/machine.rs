@@ -37,6 +37,18 @@ pub(crate) fn peak_memory_mib() -> Result<f64> {
     Ok(kib as f64 / 1024.0)
 }
 
+/// The memory that a process has resident, in MiB.
+pub(crate) fn resident_mib(pid: u32) -> Result<f64> {
+    let kib = kib(&format!("/proc/{pid}/status"), "VmRSS")
+        .ok_or_else(|| format!("process {pid} is gone, or /proc does not tell VmRSS"))?;
+    Ok(kib as f64 / 1024.0)
+}
+
+/// The files and connections that a process has open.
+pub(crate) fn open_files(pid: u32) -> Result<usize> {
+    Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
 /// Processes that wanted to run over the last minute.
 pub(crate) fn load() -> String {
     read("/proc/loadavg").split(' ').next().unwrap_or("unknown").to_owned()

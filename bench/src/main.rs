@@ -10,6 +10,7 @@ mod peers;
 mod postgres;
 mod progress;
 mod report;
+mod service;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use report::{Figure, Report, say};
@@ -56,6 +57,11 @@ enum Subcommands {
     Crawl(crawl::Args),
     /// The service on PostgreSQL, beside what one would write by hand
     Postgres(postgres::Args),
+    /// The HTTP service, a server process on PostgreSQL
+    Service(service::Args),
+    /// A worker that claims a chunk, says so, and holds it
+    #[command(hide = true)]
+    HoldChunk(service::HoldChunk),
     /// Other task queues at the same work
     Peers(peers::Args),
     /// The bare loop: fetches every URL of a list and saves what comes
@@ -132,6 +138,8 @@ fn run(args: &Args) -> Result<()> {
     match &args.command {
         Some(Subcommands::Crawl(crawl)) => return crawl.run(),
         Some(Subcommands::Postgres(postgres)) => return postgres.run(),
+        Some(Subcommands::Service(service)) => return service.run(),
+        Some(Subcommands::HoldChunk(hold)) => return hold.run(),
         Some(Subcommands::Peers(peers)) => return peers.run(),
         Some(Subcommands::BareFetch(fetch)) => return fetch.run(),
         None => {}

@@ -18,7 +18,7 @@ mod workers;
 use crate::Result;
 use crate::report::{Figure, Report, say};
 use clap::ValueEnum;
-use scene::Scene;
+use scene::{Scene, Wishes};
 use std::path::PathBuf;
 
 /// Arguments of `postgres`.
@@ -74,9 +74,9 @@ enum Scenario {
 
 /// Figures, and what they depend on.
 #[derive(Debug, Default)]
-struct Findings {
-    figures: Vec<Figure>,
-    facts: Vec<String>,
+pub(crate) struct Findings {
+    pub(crate) figures: Vec<Figure>,
+    pub(crate) facts: Vec<String>,
 }
 
 impl Args {
@@ -86,7 +86,14 @@ impl Args {
             let chunks = self.chunks.ok_or("how many chunks?")?;
             return crate::answer(&create::child(url, chunks)?);
         }
-        let scene = Scene::set(self)?;
+        let scene = Scene::set(&Wishes {
+            dir: self.dir.as_deref(),
+            full: self.full,
+            statements: self.statements,
+            seconds: self.seconds,
+            runs: self.runs,
+            at_most: self.chunks,
+        })?;
         let mut findings = Findings { figures: Vec::new(), facts: scene.facts()? };
         for scenario in Scenario::value_variants() {
             if !self.scenarios.is_empty() && !self.scenarios.contains(scenario) {

@@ -1,9 +1,10 @@
 //! What all scenarios share: the cluster, sizes, and databases to copy.
 
 use super::cluster::{Cluster, Database};
-use super::{Args, statements};
+use super::statements;
 use crate::{Result, machine};
 use ream::{CHUNK_SIZE, CrawlJobService, JobChunkRepository, JobChunkingService, JobId, NewCrawlJob};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -24,18 +25,33 @@ pub(crate) struct Scene {
     load_before: String,
 }
 
+/// What a scene is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes<'a> {
+    /// For the cluster, instead of the system's temporary folder.
+    pub(crate) dir: Option<&'a Path>,
+    pub(crate) full: bool,
+    /// Whether the cluster counts what statements cost.
+    pub(crate) statements: bool,
+    pub(crate) seconds: f64,
+    /// Rounds, instead of as many as is usual.
+    pub(crate) runs: Option<u32>,
+    /// Chunks at most.
+    pub(crate) at_most: Option<u64>,
+}
+
 impl Scene {
-    pub(crate) fn set(args: &Args) -> Result<Self> {
-        let further: &[_] = if args.statements { &statements::SETTINGS } else { &[] };
+    pub(crate) fn set(wishes: &Wishes<'_>) -> Result<Self> {
+        let further: &[_] = if wishes.statements { &statements::SETTINGS } else { &[] };
         Ok(Self {
             load_before: machine::load(),
-            cluster: Cluster::start(args.dir.as_deref(), further)?,
+            cluster: Cluster::start(wishes.dir, further)?,
             runtime: Runtime::new()?,
-            full: args.full,
-            statements: args.statements,
-            seconds: args.seconds,
-            runs: args.runs,
-            at_most: args.chunks,
+            full: wishes.full,
+            statements: wishes.statements,
+            seconds: wishes.seconds,
+            runs: wishes.runs,
+            at_most: wishes.at_most,
         })
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Worked {
     pub(crate) chunks: u64,
     /// Each claim, in milliseconds.
     pub(crate) claims_ms: Vec<f64>,
+    /// Each call that completes a batch, likewise.
+    pub(crate) completing_ms: Vec<f64>,
     /// When so many chunks were completed at once, in seconds from the beginning; in that order.
     pub(crate) completions: Vec<(f64, u64)>,
     pub(crate) client_cpu_s: f64,
@@ -88,6 +90,7 @@ impl Work {
             let one = runtime.block_on(task)??;
             worked.chunks += one.chunks;
             worked.claims_ms.extend(one.claims_ms);
+            worked.completing_ms.extend(one.completing_ms);
             worked.completions.extend(one.completions);
         }
         worked.seconds = started.elapsed().as_secs_f64();
@@ -121,9 +124,11 @@ async fn one_task(
         idle_since = None;
         all_claimed.fetch_add(claimed.len() as u64, Ordering::Relaxed);
         let completion = |chunk| Completion::with_outcome(ChunkRef::from(chunk), outcome.clone());
+        let asked = Instant::now();
         for answer in service.complete_many(claimed.iter().map(completion).collect()).await? {
             answer?;
         }
+        worked.completing_ms.push(asked.elapsed().as_secs_f64() * 1000.0);
         worked.chunks += claimed.len() as u64;
         worked.completions.push((started.elapsed().as_secs_f64(), claimed.len() as u64));
     }

@@ -74,6 +74,9 @@ use wake_ups::{Listener, Waker};
 
 /// How long a server may take to show its schema.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a claim with a key counts for in a group at least, in chunks: each key is a lock, and the server has room for some
+/// thousands.
+const WEIGHT_OF_KEY: usize = 16;
 /// How often the activity log is looked after.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// The same after somebody was in the way.
@@ -276,17 +279,17 @@ impl JobChunkRepository for PostgresStore {
         request.validate()?;
         let (wanted, asked_at) = (Wanted::from(&request), Instant::now());
         let database = self.database.asked_at(asked_at);
-        if let Some(once) = &request.once {
-            // Nobody is to wait with it for whoever has its key.
-            return transact!(database, Begin::Write, |tx| claim::claim_once(&tx, wanted, &request, once));
-        }
         let chunks = request.limit as usize;
-        if let Some(answer) = self.claims.call(wanted, &request, chunks, asked_at).await {
-            return answer;
+        let weight = if request.once.is_some() { chunks.max(WEIGHT_OF_KEY) } else { chunks };
+        if let Some(answer) = self.claims.call(wanted, &request, weight, asked_at).await {
+            return answer.map(|given| given.claimed);
+        }
+        if let Some(once) = &request.once {
+            return transact!(database, Begin::Write, |tx| claim::claim_once(&tx, wanted, &request, once));
         }
         let alone = [request];
         let claimed = transact!(database, Begin::Write, |tx| claim::claim(&tx, wanted, &alone))?;
-        Ok(claimed.into_iter().flatten().collect())
+        Ok(claimed.into_iter().flatten().flatten().collect())
     }
 
     async fn apply(&self, events: Vec<(ChunkId, Event)>, actor: &Actor) -> Result<Vec<Result<MovedChunk>>> {

@@ -1,15 +1,17 @@
 //! Calls that are asked once. Whoever has a key locks it first, so that another with the same key waits, and then finds what
-//! was created. The lock is no row: a claim that finds nothing, as most do, writes nothing.
+//! was created. The lock is no row: a claim that finds nothing, as most do, writes nothing. Calls that share a transaction
+//! wait for nobody: one whose key is not free is made by itself.
 
 use super::connect::Connection;
 use super::duties::Looked;
 use super::error::{Tried, corrupt};
 use super::rows::{Columns, Time};
-use super::statement::Sql;
+use super::statement::{Ready, Sql};
 use super::transaction::Transaction;
 use super::tries::Done;
 use crate::once::{Answered, KEY_LIFE_S, Kept, Once, Operation, SWEEP_ROWS};
-use ream_core::Timestamp;
+use ream_core::{Result, Timestamp};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 pub(super) static LOCK: Sql = Sql::new(
@@ -26,15 +28,44 @@ pub(super) static LOOK: Sql = Sql::new(
     &[Type::TEXT, Type::TEXT],
 );
 
-/// A key that is free, or in the place of one that has expired.
+/// [`LOCK`] for several, different from one another, each only if nobody has it.
+pub(super) static TRY_LOCKS: Sql = Sql::new(
+    "lock idempotency keys",
+    "SELECT pg_try_advisory_xact_lock(hashtextextended(owner || ' ' || key, x'5265616D4B'::bigint)) \
+     FROM unnest($1, $2) WITH ORDINALITY AS asked (owner, key, n) ORDER BY n",
+    &[Type::TEXT_ARRAY, Type::TEXT_ARRAY],
+);
+
+/// Whether each of them is used, after [`TRY_LOCKS`] as [`LOOK`] after [`LOCK`]. A subquery for each: a join would be free
+/// to read the whole table.
+pub(super) static ARE_USED: Sql = Sql::new(
+    "look for idempotency keys",
+    "SELECT coalesce((SELECT k.expires_at > (SELECT ream_now()) FROM idempotency_keys k \
+     WHERE k.owner = asked.owner AND k.key = asked.key), false) \
+     FROM unnest($1, $2) WITH ORDINALITY AS asked (owner, key, n) ORDER BY n",
+    &[Type::TEXT_ARRAY, Type::TEXT_ARRAY],
+);
+
+/// Keys that are free, or in the place of those that have expired. Lists of numbers come as text: an array has no rows of
+/// different lengths.
 pub(super) static KEEP: Sql = Sql::new(
-    "keep an idempotency key",
+    "keep idempotency keys",
     "INSERT INTO idempotency_keys (owner, key, fingerprint, operation, ids, attempts, created_at, expires_at) \
-     SELECT $1, $2, $3, $4, $5, $6, now, now + $7 * interval '1 s' FROM ream_now() AS now \
+     SELECT owner, key, fingerprint, operation, ids::bigint[], attempts::bigint[], now, now + life_s * interval '1 s' \
+     FROM unnest($1, $2, $3, $4, $5, $6, $7) AS kept (owner, key, fingerprint, operation, ids, attempts, life_s), \
+     ream_now() AS now \
      ON CONFLICT (owner, key) DO UPDATE SET fingerprint = excluded.fingerprint, operation = excluded.operation, \
      ids = excluded.ids, attempts = excluded.attempts, created_at = excluded.created_at, \
      expires_at = excluded.expires_at",
-    &[Type::TEXT, Type::TEXT, Type::TEXT, Type::TEXT, Type::INT8_ARRAY, Type::INT8_ARRAY, Type::INT8],
+    &[
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT8_ARRAY,
+    ],
 );
 
 /// One step, from a time on before which there is nothing.
@@ -65,8 +96,9 @@ pub(super) async fn once<T, A: Future<Output = Tried<T>>>(
     if let Some(kept) = begin(tx, once, operation).await? {
         return Ok(Done::answer(Answered::again(again(kept).await?)));
     }
-    let done = create.await?;
-    keep(tx, once, operation, (&ids(&done.answer), &[]), KEY_LIFE_S).await?;
+    let mut done = create.await?;
+    let (ids, attempts) = (ids(&done.answer), Vec::new());
+    done.writes.keys.push(KeptKey { once: once.clone(), operation, ids, attempts, life_s: KEY_LIFE_S });
     Ok(done.map(Answered::first))
 }
 
@@ -92,17 +124,62 @@ pub(super) async fn begin(tx: &Transaction, once: &Once, operation: Operation) -
     Ok(Some(kept.check(once, operation)?))
 }
 
-/// Keeps the key in the transaction that [`begin`] began.
-pub(super) async fn keep(
-    tx: &Transaction,
-    once: &Once,
-    operation: Operation,
-    (ids, attempts): (&[i64], &[i64]),
-    life_s: i64,
-) -> Tried<()> {
-    let (owner, key, print) = (once.owner(), once.key(), once.fingerprint());
-    let keep = tx.ready(&KEEP).await?;
-    keep.run(&[&owner, &key, &print, &operation.as_str(), &ids, &attempts, &life_s]).await.map(|_| ())
+/// The statements that lock several keys, ready to be sent.
+pub(super) struct TakeFree<'t> {
+    locks: Ready<'t>,
+    used: Ready<'t>,
+}
+
+impl<'t> TakeFree<'t> {
+    pub(super) async fn ready(tx: &'t Transaction) -> Tried<Self> {
+        Ok(Self { locks: tx.ready(&TRY_LOCKS).await?, used: tx.ready(&ARE_USED).await? })
+    }
+
+    /// Locks keys, different from one another, and waits for nobody. Answers for each whether it is free, and this
+    /// transaction's.
+    pub(super) async fn take(&self, keys: &[&Once]) -> Tried<Vec<bool>> {
+        let owners: Vec<&str> = keys.iter().map(|once| once.owner()).collect();
+        let keys: Vec<&str> = keys.iter().map(|once| once.key()).collect();
+        let (locked, used) = futures::join!(async { self.locks.rows(&[&owners, &keys]).await }, async {
+            self.used.rows(&[&owners, &keys]).await
+        });
+        let (locked, used) = (answers(&locked?)?, answers(&used?)?);
+        Ok(locked.into_iter().zip(used).map(|(is_locked, is_used)| is_locked && !is_used).collect())
+    }
+}
+
+fn answers(rows: &[Row]) -> Tried<Vec<bool>> {
+    Ok(rows.iter().map(|row| Columns::of(row).get()).collect::<Result<_>>()?)
+}
+
+/// A key that is kept with what it created, written with the rest of its transaction.
+pub(super) struct KeptKey {
+    pub(super) once: Once,
+    pub(super) operation: Operation,
+    pub(super) ids: Vec<i64>,
+    /// Of the chunks that a claim started, in that order.
+    pub(super) attempts: Vec<i64>,
+    pub(super) life_s: i64,
+}
+
+/// Keeps keys that this transaction has locked.
+pub(super) async fn keep(ready: &Ready<'_>, kept: &[KeptKey]) -> Tried<u64> {
+    fn each<'k, T>(kept: &'k [KeptKey], of: impl Fn(&'k KeptKey) -> T) -> Vec<T> {
+        kept.iter().map(of).collect()
+    }
+    let owners = each(kept, |kept| kept.once.owner());
+    let keys = each(kept, |kept| kept.once.key());
+    let prints = each(kept, |kept| kept.once.fingerprint());
+    let operations = each(kept, |kept| kept.operation.as_str());
+    let (ids, attempts) = (each(kept, |kept| list(&kept.ids)), each(kept, |kept| list(&kept.attempts)));
+    let lives = each(kept, |kept| kept.life_s);
+    ready.run(&[&owners, &keys, &prints, &operations, &ids, &attempts, &lives]).await
+}
+
+/// An array in PostgreSQL's text.
+fn list(numbers: &[i64]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    format!("{{{}}}", numbers.join(","))
 }
 
 /// Removes some keys that have expired since `from`.

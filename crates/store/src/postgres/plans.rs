@@ -85,6 +85,8 @@ static ALL: &[(&str, &Sql)] = statements![
     moves::JOBS_OF_CHUNKS,
     once::LOCK,
     once::LOOK,
+    once::TRY_LOCKS,
+    once::ARE_USED,
     once::KEEP,
     once::SWEEP,
     tokens::CREATE,

@@ -17,31 +17,45 @@ use tokio::time::Instant;
 /// Claims.
 pub(super) struct Claims(pub(super) Arc<Database>);
 
+/// What a claim is given.
+pub(super) struct Given {
+    pub(super) claimed: Vec<ClaimedChunk>,
+    /// Whether it is kept with a key, for a caller that asks again.
+    is_kept: bool,
+}
+
 impl Kind for Claims {
     type Key = Wanted;
     type Call = ClaimRequest;
-    type Answer = Vec<ClaimedChunk>;
+    type Answer = Given;
 
     fn run(
         &self,
         wanted: Wanted,
         requests: Vec<ClaimRequest>,
         asked_at: Instant,
-    ) -> BoxFuture<'static, Result<Vec<Option<Vec<ClaimedChunk>>>>> {
+    ) -> BoxFuture<'static, Result<Vec<Option<Given>>>> {
         let database = self.0.clone();
         async move {
             let database = database.asked_at(asked_at);
             let claimed = transact!(database, Begin::Write, |tx| claim::claim(&tx, wanted, &requests))?;
-            Ok(claimed.into_iter().map(Some).collect())
+            let given = |(claimed, request): (Option<_>, &ClaimRequest)| {
+                claimed.map(|claimed| Given { claimed, is_kept: request.once.is_some() })
+            };
+            Ok(claimed.into_iter().zip(&requests).map(given).collect())
         }
         .boxed()
     }
 
-    /// Nobody would work on them until their leases are over.
-    fn undo(&self, claims: Vec<Vec<ClaimedChunk>>) -> BoxFuture<'static, ()> {
+    /// Nobody would work on them until their leases are over. Whoever gave a key may ask for them again.
+    fn undo(&self, claims: Vec<Given>) -> BoxFuture<'static, ()> {
         let database = self.0.clone();
         async move {
-            let calls: Vec<Call> = claims.iter().filter_map(|claimed| release(claimed)).collect();
+            let gone = claims.iter().filter(|given| !given.is_kept);
+            let calls: Vec<Call> = gone.filter_map(|given| release(&given.claimed)).collect();
+            if calls.is_empty() {
+                return;
+            }
             let released: Result<_> =
                 transact!(database, Begin::Write, |tx| chunks::apply_group(&tx, &calls));
             if let Err(error) = released {

@@ -1,9 +1,10 @@
 //! What a transaction writes at its end, all sent at once with the commit: chunks, deltas of counters, activity log,
-//! wake-up.
+//! idempotency keys, wake-up.
 
 use super::error::{Failure, Tried};
 use super::jobs::small_priority;
 use super::moves::JobMoves;
+use super::once::{self, KeptKey};
 use super::rows::{Time, maybe, small};
 use super::statement::{Ready, Sql};
 use super::transaction::Transaction;
@@ -155,6 +156,7 @@ pub(super) struct Writes {
     pub(super) chunks: BTreeMap<ChunkId, (Change, JobChunk)>,
     pub(super) log: Vec<LogRow>,
     pub(super) jobs: BTreeMap<JobId, JobMoves>,
+    pub(super) keys: Vec<KeptKey>,
     pub(super) wakes_claimers: bool,
 }
 
@@ -192,6 +194,9 @@ impl Writes {
         for (job_id, moves) in self.jobs.iter().filter(|(_, moves)| moves.counts()) {
             ready.push((tx.ready(&COUNT).await?, What::Count(*job_id, moves)));
         }
+        if !self.keys.is_empty() {
+            ready.push((tx.ready(&once::KEEP).await?, What::Keys(&self.keys)));
+        }
         if self.wakes_claimers {
             ready.push((tx.ready(&WAKE_UP).await?, What::WakeUp(mark)));
         }
@@ -218,6 +223,7 @@ enum What<'w> {
     Others(&'w [&'w JobChunk]),
     Log(&'w [LogRow]),
     Count(JobId, &'w JobMoves),
+    Keys(&'w [KeptKey]),
     WakeUp(&'w str),
 }
 
@@ -322,6 +328,7 @@ impl What<'_> {
                     ])
                     .await
             }
+            Self::Keys(kept) => once::keep(ready, kept).await,
             Self::WakeUp(mark) => ready.run(&[mark]).await,
         }
     }

@@ -6,9 +6,12 @@ use crate::scene::{
 };
 use futures::future::join_all;
 use ream_core::{Error, JobChunk, JobChunkStatus};
-use ream_store::{ClaimRequest, JobChunkRepository, PostgresStore};
+use ream_store::{ClaimRequest, JobChunkRepository, Once, PostgresStore};
 
 const CALLERS: usize = 40;
+/// Somebody of the store's does.
+const WAITS_FOR_A_GATE: &str = "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() \
+    AND application_name = 'ream' AND wait_event = 'advisory'";
 
 async fn complete_all(store: &PostgresStore, chunks: &[JobChunk]) -> Vec<ream_core::Result<JobChunk>> {
     join_all(chunks.iter().map(|chunk| complete(store, chunk.id, chunk.attempt))).await
@@ -48,6 +51,34 @@ async fn many_callers_at_once_cost_few_transactions_and_each_has_its_own_chunk()
     // Each by the name of whoever did it.
     let sql = "SELECT count(DISTINCT actor) FROM activity_log WHERE action = 'claimed' AND actor = task_id";
     assert_eq!(number(db.client(), sql).await, CALLERS as i64);
+    check_rules(&store, db.client(), job_id).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_with_keys_cost_few_transactions_and_each_finds_its_own_again() {
+    let db = TestDatabase::new().await;
+    let store = db.open().await;
+    let job_id = job_with(&store, 2 * CALLERS as u64, long_leases()).await;
+    let claim_all = || {
+        join_all((0..CALLERS).map(|n| {
+            let once = Once::new("workers", format!("key-{n}"), "0".repeat(64)).unwrap();
+            store.claim(ClaimRequest {
+                once: Some(once),
+                ..ClaimRequest::new(task(&format!("worker-{n}")), 1)
+            })
+        }))
+    };
+    let ids = |claims: Vec<ream_core::Result<Vec<ream_store::ClaimedChunk>>>| -> Vec<_> {
+        let held = claims.into_iter().flat_map(|claimed| chunks(claimed.unwrap()));
+        held.map(|chunk| (chunk.id, chunk.attempt, chunk.task_id)).collect()
+    };
+    let transactions = "SELECT count(DISTINCT xid) FROM counter_deltas";
+    let before = number(db.client(), transactions).await;
+    let first = ids(claim_all().await);
+    let cost = number(db.client(), transactions).await - before;
+    assert!(cost < CALLERS as i64 / 2, "{cost} transactions for {CALLERS} claims");
+    assert_eq!(first.len(), CALLERS);
+    assert_eq!(ids(claim_all().await), first);
     check_rules(&store, db.client(), job_id).await;
 }
 
@@ -126,6 +157,30 @@ async fn what_is_claimed_for_callers_that_are_gone_is_not_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_claimed_with_a_key_is_kept_for_a_caller_that_has_gone() {
+    let db = TestDatabase::new().await;
+    let store = std::sync::Arc::new(db.open().await);
+    let job_id = job_with(&store, 3, long_leases()).await;
+    let other = connect(&db.url()).await;
+    let close = format!("BEGIN; SELECT pg_advisory_xact_lock(ream_gate_key({job_id}))");
+    other.batch_execute(&close).await.unwrap();
+    let once = Once::new("workers", "key", "0".repeat(64)).unwrap();
+    let request = ClaimRequest { once: Some(once), ..ClaimRequest::new(task("worker"), 1) };
+    let claiming = tokio::spawn({
+        let (store, request) = (store.clone(), request.clone());
+        async move { store.claim(request).await }
+    });
+    until_true(db.client(), WAITS_FOR_A_GATE).await;
+    claiming.abort();
+    assert!(claiming.await.unwrap_err().is_cancelled());
+    other.batch_execute("COMMIT").await.unwrap();
+    let kept = store.claim(request.clone()).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(store.claim(request).await.unwrap()[0].chunk.id, kept[0].chunk.id);
+    check_rules(&store, db.client(), job_id).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gate_that_is_being_closed_keeps_nobody_from_the_chunks_before_it() {
     let db = TestDatabase::new().await;
     let store = db.open().await;
@@ -154,9 +209,7 @@ async fn a_claim_waits_for_a_gate_that_is_being_closed_and_then_starts_nothing()
         let store = store.clone();
         async move { store.claim(ClaimRequest::new(task("worker"), 1)).await }
     });
-    let waits = "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() \
-        AND application_name = 'ream' AND wait_event = 'advisory'";
-    until_true(db.client(), waits).await;
+    until_true(db.client(), WAITS_FOR_A_GATE).await;
     // As a pause does it, which knows of the claim no more than the claim of it.
     let pause = format!(
         "UPDATE crawl_job_rows SET gate = 'paused', status = 'paused' WHERE id = {job_id}; \
