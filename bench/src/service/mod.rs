@@ -1,6 +1,7 @@
 //! The HTTP service: a server process on PostgreSQL, with its clients in this process, all on loopback.
 
 mod claims;
+mod crawl;
 mod dead_worker;
 mod idle;
 mod served;
@@ -57,6 +58,8 @@ enum Scenario {
     Watchers,
     /// A worker that is killed with its lease
     DeadWorker,
+    /// A whole crawl by two workers, beside `ream crawl`
+    Crawl,
 }
 
 /// What all scenarios share.
@@ -100,6 +103,7 @@ impl Args {
                 Scenario::Idle => idle::run(&stage),
                 Scenario::Watchers => watchers::run(&stage),
                 Scenario::DeadWorker => dead_worker::run(&stage),
+                Scenario::Crawl => crawl::run(&stage),
             };
             match found {
                 Ok(found) => {

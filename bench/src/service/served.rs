@@ -24,6 +24,11 @@ pub(super) struct Served<'s> {
 
 impl<'s> Served<'s> {
     pub(super) fn start(stage: &'s Stage, database: Database<'s>) -> Result<Self> {
+        Self::start_with(stage, database, &[])
+    }
+
+    /// With further arguments.
+    pub(super) fn start_with(stage: &'s Stage, database: Database<'s>, args: &[&str]) -> Result<Self> {
         let runtime = &stage.scene.runtime;
         let store = work::open(runtime, &database.url(), 1)?;
         let create = |name, role| -> Result<String> {
@@ -35,6 +40,7 @@ impl<'s> Served<'s> {
         drop(store);
         let mut process = Command::new(&stage.ream)
             .args(["serve", "--listen", "127.0.0.1:0", "--database", &database.url()])
+            .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
