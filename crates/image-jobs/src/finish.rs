@@ -194,6 +194,3 @@ fn is_over(chunk: &JobChunk, attempt: Attempt) -> bool {
     attempt < chunk.attempt
         || (attempt == chunk.attempt && chunk.status() != JobChunkStatus::Processing && !unpublished)
 }
-
-#[cfg(test)]
-mod tests;

@@ -133,3 +133,21 @@ fn a_store_that_dies_meanwhile_costs_retries_and_publishes_nothing_half() -> Res
     scene.environment = direct;
     scene.check(&scene.fetched(&url)?, "webdataset")
 }
+
+#[test]
+fn a_list_in_a_store_is_crawled_and_gone_on_with() -> Result<()> {
+    let scene = Scene::new()?;
+    let (url, dataset) = (scene.in_store()?, scene.folder.path().join("dataset"));
+    let access: Access = scene.environment.iter().cloned().collect();
+    let storage = Storage::parse_with("storage", &url, &access).map_err(cannot("reach the store"))?;
+    let name = scene.list.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let runtime = tokio::runtime::Runtime::new().map_err(cannot("start threads"))?;
+    runtime.block_on(storage.put_file(name, &scene.list.path)).map_err(cannot("store the list"))?;
+    let list = PathBuf::from(format!("{url}/{name}"));
+    let crawl = Ream::crawl(&list, &dataset, "webdataset").envs(scene.environment.clone());
+    for _ in 0..2 {
+        crawl.run(LIMIT)?.expect_code(0)?;
+        Check::of(&scene.list, &dataset, "webdataset").run()?;
+    }
+    Ok(())
+}
