@@ -33,35 +33,43 @@ pub async fn take_in(
     if dataset.has(CRAWL_RECORD).await? {
         return Err(Error::HasOutput { dataset: dataset.to_string(), example: CRAWL_RECORD.to_owned() });
     }
-    if let Some(example) = dataset.output().await? {
-        return Err(Error::HasOutput { dataset: dataset.to_string(), example });
-    }
+    // Before its output: of a job whose chunks are done it is still the same list.
     if let Some(present) = ListRecord::read(dataset).await? {
         return same(list, dataset, present, &options).await;
     }
+    if let Some(example) = dataset.output().await? {
+        return Err(Error::HasOutput { dataset: dataset.to_string(), example });
+    }
     // A name of their own, so that parts of two that are at it are never mixed.
     let parts = format!("{:016x}", fastrand::u64(..));
-    let taken = write(list, dataset, &options, &parts, progress).await;
-    match taken {
-        Ok(Some(ingested)) => Ok(ingested),
-        Ok(None) => {
-            clean_up(dataset, &parts).await;
-            let present = ListRecord::read(dataset).await?;
-            let present = present.ok_or_else(|| Error::NoList { dataset: dataset.to_string() })?;
-            same(list, dataset, present, &options).await
-        }
-        Err(error) => {
-            // Its record may have been written although the answer was lost. If that cannot be told, parts may be left.
-            match ListRecord::read(dataset).await {
-                Ok(Some(present)) if present.parts_dir().ends_with(&parts) => Ok(present.ingested),
-                Ok(_) => {
-                    clean_up(dataset, &parts).await;
-                    Err(error)
-                }
-                Err(_) => Err(error),
-            }
-        }
+    let written = write(list, dataset, &options, &parts, progress).await;
+    settle(list, dataset, &options, &parts, written).await
+}
+
+/// What became of the record decides: a store that tries again may say of our own that somebody else's was first, and an
+/// answer may be lost. Parts are removed only where it is sure that no record names them.
+async fn settle(
+    list: &Path,
+    dataset: &Storage,
+    options: &IngestOptions,
+    parts: &str,
+    written: Result<Option<Ingested>>,
+) -> Result<Ingested> {
+    if let Ok(Some(ingested)) = written {
+        return Ok(ingested);
     }
+    let present = match (ListRecord::read(dataset).await, written) {
+        (Ok(Some(present)), _) if present.is_of(parts) => return Ok(present.ingested),
+        (Ok(present), Ok(_)) => present,
+        (Ok(_), Err(error)) => {
+            clean_up(dataset, parts).await;
+            return Err(error);
+        }
+        (Err(_), Err(error)) | (Err(error), Ok(_)) => return Err(error),
+    };
+    clean_up(dataset, parts).await;
+    let present = present.ok_or_else(|| Error::NoList { dataset: dataset.to_string() })?;
+    same(list, dataset, present, options).await
 }
 
 /// The dataset's files would be lists of its own list.

@@ -76,6 +76,11 @@ impl ListRecord {
         }
     }
 
+    /// Whether its parts are in the folder of this name.
+    pub(crate) fn is_of(&self, parts: &str) -> bool {
+        self.parts.as_deref() == Some(parts)
+    }
+
     /// What is different from a list of this content and options; nothing if it would be taken in as this one was.
     pub(crate) fn differences(&self, sha256: &str, options: &IngestOptions) -> Vec<&'static str> {
         let differs = [

@@ -60,6 +60,38 @@ async fn the_same_list_again_is_taken_as_it_is_and_another_is_refused() {
 }
 
 #[tokio::test]
+async fn the_same_list_again_is_no_change_once_output_is_there() {
+    let (_folder, path) = list_of(3);
+    let (_other_folder, other) = list_of(4);
+    for storage in places().each {
+        let first = take_in(&path, &storage, in_chunks_of(2), |_, _| {}).await.unwrap();
+        storage.put("00000.tar", "x".into()).await.unwrap();
+        assert_eq!(take_in(&path, &storage, in_chunks_of(2), |_, _| {}).await.unwrap(), first);
+        let error = take_in(&other, &storage, in_chunks_of(2), |_, _| {}).await.unwrap_err();
+        assert!(matches!(error, Error::HasList { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_our_own_counts_although_the_store_says_that_another_was_first() {
+    let (_folder, path) = list_of(3);
+    for storage in places().each {
+        let options = in_chunks_of(2);
+        let first = take_in(&path, &storage, options.clone(), |_, _| {}).await.unwrap();
+        let record = ListRecord::read(&storage).await.unwrap().unwrap();
+        let (_, parts) =
+            record.parts_dir().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let files = contents(&storage, "_ream").await;
+        let lost =
+            Error::Store { action: "write", place: "x".to_owned(), message: "the answer is lost".to_owned() };
+        for written in [Ok(None), Err(lost)] {
+            assert_eq!(settle(&path, &storage, &options, &parts, written).await.unwrap(), first);
+            assert_eq!(contents(&storage, "_ream").await, files);
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_lists_taken_in_at_once_one_counts_whole() {
     let lists = [list_of(300), list_of(400)];
     for storage in places().each {
