@@ -31,6 +31,22 @@ pub(crate) fn remove_any(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether an open file is the one that has this name, still: who has locked it may have the lock of a file that is gone.
+#[cfg(unix)]
+pub fn is_file_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+/// Elsewhere an open file cannot be removed.
+#[cfg(not(unix))]
+pub fn is_file_at(_: &File, _: &Path) -> bool {
+    true
+}
+
 /// Lower-case hexadecimal, as `sha256sum` prints it.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

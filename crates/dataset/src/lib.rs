@@ -23,7 +23,7 @@ mod table;
 mod testing;
 
 pub use error::{Error, Result};
-pub use files::hex;
+pub use files::{hex, is_file_at};
 pub use ingest::{IngestOptions, Ingested, ingest};
 pub use kept::{KeptColumn, KeptKind, KeptValue};
 pub use layout::{Layout, OutputOptions, is_output_name};

@@ -2,12 +2,13 @@
 //! completion, then move them to their final names, as often as need be. A late worker can only litter `_staging`.
 
 use crate::error::{Error, Result};
-use crate::files::{make_dir, remove_any, sync_dir};
+use crate::files::{is_file_at, make_dir, remove_any, sync_dir};
 use ream_core::{Attempt, ChunkId};
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The folder within a dataset where attempts write.
 pub const STAGING_DIR: &str = "_staging";
@@ -17,6 +18,11 @@ const STATE_DIR: &str = "_ream";
 
 /// Publishing takes turns by this file: replacing a folder is two renames, between which nobody may look.
 const LOCK_FILE: &str = ".lock";
+
+/// How long a turn is waited for: many times what a chunk's renames take.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// The folder one attempt at a chunk writes to.
 #[derive(Debug)]
@@ -84,7 +90,7 @@ impl Staging {
 ///
 /// # Errors
 /// [`Error::UnsafeName`], before anything is moved; [`Error::OutputMissing`] for an output that is neither staged
-/// nor published; [`Error::Io`].
+/// nor published; [`Error::Io`], also where another process has held the dataset's lock for half a minute.
 pub fn publish(dataset: &Path, staged_names: &[String]) -> Result<Vec<String>> {
     let moves = staged_names
         .iter()
@@ -97,7 +103,7 @@ pub fn publish(dataset: &Path, staged_names: &[String]) -> Result<Vec<String>> {
     if moves.is_empty() {
         return Ok(Vec::new());
     }
-    let _turn = lock(dataset)?;
+    let _turn = lock(dataset, LOCK_PATIENCE)?;
     for (from, _, to) in &moves {
         publish_one(dataset, from, to)?;
     }
@@ -153,14 +159,31 @@ fn split_staged(staged: &str) -> Option<(&str, &str)> {
     safe.then_some((attempt, name))
 }
 
-/// Holds the dataset's publishing lock until dropped; the system frees it when the process dies.
-fn lock(dataset: &Path) -> Result<File> {
+/// Holds the dataset's publishing lock until dropped; the system frees it when the process dies. One that is frozen keeps
+/// it: after the patience that is an error, so that one process cannot stop all others for ever.
+fn lock(dataset: &Path, patience: Duration) -> Result<File> {
     let staging = dataset.join(STAGING_DIR);
-    make_dir(&staging).map_err(Error::io("create", &staging))?;
     let path = staging.join(LOCK_FILE);
-    let file = File::options().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
-    file.lock().map_err(Error::io("lock", &path))?;
-    Ok(file)
+    let begun = Instant::now();
+    loop {
+        make_dir(&staging).map_err(Error::io("create", &staging))?;
+        let file = match File::options().create(true).append(true).open(&path) {
+            Ok(file) => file,
+            // Whoever saw nothing staged has just removed the folder.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && begun.elapsed() < patience => continue,
+            Err(error) => return Err(Error::io("open", &path)(error)),
+        };
+        match file.try_lock() {
+            Ok(()) if is_file_at(&file, &path) => return Ok(file),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) if begun.elapsed() < patience => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let held = format!("another process has held it for {} s", patience.as_secs());
+                return Err(Error::io("lock", &path)(io::Error::new(io::ErrorKind::TimedOut, held)));
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+        }
+    }
 }
 
 fn publish_one(dataset: &Path, from: &str, to: &str) -> Result<()> {

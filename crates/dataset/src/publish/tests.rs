@@ -172,3 +172,15 @@ fn an_attempt_starts_with_an_empty_folder() {
     sweep_staging(tmp.path()).unwrap();
     assert_eq!(listing(tmp.path()), Vec::<String>::new());
 }
+
+#[test]
+fn a_lock_that_is_never_given_up_is_an_error_and_the_output_stays_staged() {
+    let tmp = tempfile::tempdir().unwrap();
+    let staged = stage(tmp.path(), 1, "one");
+    let frozen = lock(tmp.path(), Duration::ZERO).unwrap();
+    let error = lock(tmp.path(), Duration::ZERO).unwrap_err().to_string();
+    assert!(error.contains("_staging/.lock: another process has held it for 0 s"), "{error}");
+    drop(frozen);
+    publish(tmp.path(), &staged).unwrap();
+    assert_published(tmp.path(), "one");
+}

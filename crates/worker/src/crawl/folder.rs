@@ -2,7 +2,7 @@
 
 use super::error::CrawlError;
 use super::recipe::Recipe;
-use ream_dataset::is_output_name;
+use ream_dataset::{is_file_at, is_output_name};
 use ream_image_jobs::list::LIST_DIR;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -196,21 +196,6 @@ pub(super) struct CrawlRecord {
     /// Its job, where others have theirs in the same database. Noted when it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) job_id: Option<i64>,
-}
-
-#[cfg(unix)]
-fn is_file_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
-        _ => false,
-    }
-}
-
-/// Elsewhere an open file cannot be removed.
-#[cfg(not(unix))]
-fn is_file_at(_: &File, _: &Path) -> bool {
-    true
 }
 
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CrawlError> {
