@@ -1,7 +1,9 @@
 //! A folder for the unfinished files of one process.
 
 use crate::error::{Error, Result};
+use ream_dataset::is_file_at;
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -29,17 +31,35 @@ impl ScratchFolder {
                 remove_abandoned(&entry.path());
             }
         }
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent);
-        let folder = folder.map_err(cannot("create a folder in"))?;
-        let lock = File::create(folder.path().join(LOCK));
-        let lock = lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(cannot("lock a folder in"))?;
-        Ok(Self { folder, _lock: lock })
+        loop {
+            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent);
+            let folder = folder.map_err(cannot("create a folder in"))?;
+            if let Some(lock) = lock(folder.path()).map_err(cannot("lock a folder in"))? {
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// Locks a new folder; `None` if another process took it for one that was left, and removed it before it was locked.
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    let path = folder.join(LOCK);
+    let lock = match File::create(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    lock_created(lock, &path)
+}
+
+fn lock_created(lock: File, path: &Path) -> io::Result<Option<File>> {
+    lock.lock()?;
+    Ok(is_file_at(&lock, path).then_some(lock))
 }
 
 fn remove_abandoned(folder: &Path) {
@@ -70,5 +90,17 @@ mod tests {
         let path = another.path().to_owned();
         drop(another);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_before_it_was_locked_is_none() {
+        let parent = tempfile::tempdir().unwrap();
+        let begun = parent.path().join("ream-scratch-begun");
+        std::fs::create_dir(&begun).unwrap();
+        let path = begun.join(LOCK);
+        let created = File::create(&path).unwrap();
+        std::fs::remove_dir_all(&begun).unwrap();
+        assert!(lock_created(created, &path).unwrap().is_none());
+        assert!(lock(&begun).unwrap().is_none());
     }
 }
