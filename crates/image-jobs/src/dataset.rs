@@ -79,7 +79,9 @@ impl Dataset {
     /// The files of an output that was packed: itself, or all in it.
     async fn packed_files(&self, name: &str) -> Result<Vec<String>> {
         final_name(name).ok_or_else(|| ream_dataset::Error::UnsafeName { name: name.to_owned() })?;
-        if tokio::fs::metadata(self.local.join(name)).await.is_ok_and(|found| found.is_file()) {
+        let path = self.local.join(name);
+        let found = tokio::fs::metadata(&path).await;
+        if found.map_err(Error::io("read", path.display().to_string()))?.is_file() {
             return Ok(vec![name.to_owned()]);
         }
         let found = Storage::folder(&self.local).list(name).await?;

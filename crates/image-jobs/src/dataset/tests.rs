@@ -140,6 +140,15 @@ async fn an_empty_folder_needs_no_place_in_a_store() {
 }
 
 #[tokio::test]
+async fn packed_files_that_are_gone_are_not_passed_over() {
+    let made = made(in_bucket("x"));
+    let sealed = pack(&made.dataset, 1, "one");
+    fs::remove_file(made.dataset.local().join("_staging/7-1/00003.tar")).unwrap();
+    let error = made.dataset.stage(&sealed).await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot read ") && error.contains("_staging/7-1/00003.tar"), "{error}");
+}
+
+#[tokio::test]
 async fn a_store_that_dies_meanwhile_leaves_all_that_is_needed_to_go_on() {
     let storage = in_bucket("x");
     let whole = made(storage.clone());
