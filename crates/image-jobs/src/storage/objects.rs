@@ -1,7 +1,7 @@
 //! A place in an object store.
 
 use super::Entry;
-use super::location::{Access, ObjectPlace, open};
+use super::location::{Access, ObjectPlace, Provider, open};
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -184,13 +184,31 @@ impl Objects {
     pub(super) async fn rename(&self, from: &str, to: &str) -> Result<bool> {
         let (source, target) = (self.key(from)?, self.key(to)?);
         match self.store.copy(&source, &target).await {
-            Ok(()) => self.delete(from).await.map(|()| true),
+            Ok(()) => {
+                self.check_copied(from, to).await?;
+                self.delete(from).await.map(|()| true)
+            }
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             // Not every store says that it is not there.
             Err(error) => match self.size(from).await? {
                 None => Ok(false),
                 Some(_) => Err(self.failed("copy", from)(error)),
             },
+        }
+    }
+
+    /// Azure may answer before it has copied; until the copy is whole, its source is needed.
+    async fn check_copied(&self, from: &str, to: &str) -> Result<()> {
+        if self.place.provider != Provider::Azure {
+            return Ok(());
+        }
+        match (self.size(from).await?, self.size(to).await?) {
+            (None, Some(_)) => Ok(()),
+            (source, target) if source == target => Ok(()),
+            _ => {
+                let message = "the copy that it becomes is not whole yet".to_owned();
+                Err(Error::Store { action: "rename", place: self.place_of(from), message })
+            }
         }
     }
 
