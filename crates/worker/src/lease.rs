@@ -74,8 +74,13 @@ async fn hold(
 ) -> HolderEnd {
     let lease = Duration::from_millis(claimed.lease_duration_ms.unsigned_abs());
     let interval = Duration::from_millis(claimed.heartbeat_interval_ms.unsigned_abs());
-    let mut held_until = asked_at + lease;
-    let mut next = asked_at + interval;
+    let came_at = Instant::now();
+    let (mut held_until, mut next) = if came_at - asked_at > interval {
+        // A claim may wait at the service for longer than a lease lasts. Since when this one does is asked at once.
+        (came_at + interval, came_at)
+    } else {
+        (asked_at + lease, asked_at + interval)
+    };
     loop {
         tokio::time::sleep_until(next.min(held_until).into()).await;
         let sent_at = Instant::now();
@@ -99,5 +104,29 @@ async fn hold(
             Err(_) => return HolderEnd::Overdue,
         }
         next = sent_at + interval;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ream::{ClaimRequest, CrawlJobService, NewCrawlJob, TaskId};
+
+    #[tokio::test]
+    async fn a_claim_that_waited_for_longer_than_a_lease_is_asked_for_and_not_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository =
+            ream::open(&format!("sqlite:{}", folder.path().join("ream.db").display())).await.unwrap();
+        let jobs = CrawlJobService::new(repository.clone());
+        let service = JobChunkingService::new(repository);
+        let job = jobs.create_crawl_job(NewCrawlJob::named("late")).await.unwrap();
+        service.create_chunks_for_job(job.id, 5, None).await.unwrap();
+        let request = ClaimRequest::new(TaskId::new("worker-1").unwrap(), 1);
+        let claimed = service.claim(request).await.unwrap().pop().unwrap();
+        jobs.cancel(job.id).await.unwrap();
+        let lease = Duration::from_millis(claimed.lease_duration_ms.unsigned_abs());
+        let asked_at = Instant::now().checked_sub(lease + Duration::from_secs(1)).unwrap();
+        let end = hold(&service, &claimed, asked_at, &ProgressCell::default()).await;
+        assert!(matches!(end, HolderEnd::Asked(_)), "only the service can have said it: {end:?}");
     }
 }
