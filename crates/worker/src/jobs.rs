@@ -155,7 +155,10 @@ impl ChunkProcessor for JobChunks {
     ) -> BoxFuture<'_, Result<Outcome, ProcessError>> {
         Box::pin(async move {
             let images = self.0.images(claimed.chunk.job_id).await?;
-            images.work(claimed, progress).await
+            let in_folder = images.dataset.storage().as_folder().is_some();
+            let worked = images.work(claimed, progress).await;
+            // Packed in the dataset itself, and not in the scratch folder that all jobs need.
+            worked.map_err(|error| if in_folder { error.of_one_job() } else { error })
         })
     }
 

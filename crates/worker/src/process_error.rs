@@ -23,6 +23,14 @@ impl ProcessError {
             _ => Self::Chunk(message),
         }
     }
+
+    /// As trouble of one job's dataset: a folder that is full or read-only for one job need not be so for the others.
+    pub(crate) fn of_one_job(self) -> Self {
+        match self {
+            Self::Machine(message) => Self::Chunk(message),
+            chunk @ Self::Chunk(_) => chunk,
+        }
+    }
 }
 
 impl From<ream_dataset::Error> for ProcessError {
@@ -41,6 +49,20 @@ impl From<ream_image_jobs::Error> for ProcessError {
         match error.io_error() {
             Some(source) => Self::of_files(source, message),
             None => Self::Chunk(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_stops_the_machine_unless_it_is_one_jobs() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem] {
+            let full = ProcessError::of_files(&kind.into(), "full".to_owned());
+            assert_eq!(full, ProcessError::Machine("full".to_owned()));
+            assert_eq!(full.of_one_job(), ProcessError::Chunk("full".to_owned()));
         }
     }
 }
