@@ -10,20 +10,27 @@ use crate::storage::{Access, Storage};
 use crate::summary::{DatasetSettings, DatasetSummary, Known, write_summary};
 use crate::{Error, Result};
 use futures::StreamExt as _;
+use publishing::publish_waiting;
 use ream::{
     Attempt, ChunkState, CrawlJob, JobChunk, JobChunkRepository, JobChunkStatus, JobChunkingService, JobId,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+use troubles::{Told, Troubles};
 
-/// Jobs looked at at a time.
+mod publishing;
+mod troubles;
+
+pub use publishing::{publish_all, publish_chunk};
+
+/// Jobs asked for at a time.
 const JOBS: u32 = 100;
-/// Chunks published per look at one job.
-const CHUNKS: u32 = 1000;
-/// Chunks of one job published at the same time.
-const PUBLISHED_AT_ONCE: usize = 4;
+/// Jobs finished at the same time: while some wait for a place that does not answer, the others go on.
+const JOBS_AT_ONCE: usize = 16;
+/// How long one job is worked on: more than the summary of a very large one takes.
+const JOB_LIMIT: Duration = Duration::from_secs(3600);
 /// Output that waits for so long was left by a worker that is gone: those that are there publish at once.
 const LEFT_FOR: Duration = Duration::from_secs(60);
 /// How long to wait between two looks: between half and whole, so that many processes seldom look together.
@@ -37,14 +44,13 @@ pub struct DatasetFinisher {
     service: JobChunkingService,
     access: Access,
     scratch: PathBuf,
-    /// Jobs whose trouble was told: it may be that another machine has their folder.
-    told: Arc<Mutex<BTreeSet<JobId>>>,
+    troubles: Arc<Troubles>,
 }
 
 impl DatasetFinisher {
     /// Writes summaries in the folder `scratch`, which is there, before they go to their datasets.
     pub fn new(service: JobChunkingService, access: Access, scratch: PathBuf) -> Self {
-        Self { service, access, scratch, told: Arc::default() }
+        Self { service, access, scratch, troubles: Arc::default() }
     }
 
     /// Looks after datasets for ever.
@@ -58,65 +64,91 @@ impl DatasetFinisher {
     }
 
     /// Looks once: publishes output that has waited for `left_for`, and writes the summaries of jobs that have ended. Answers
-    /// how many datasets needed something; what could not be done is logged, and done another time.
+    /// how many datasets needed something; what could not be done is logged, and done another time: a job's next look is the
+    /// later the more often it was in vain.
     ///
     /// # Errors
     /// The database's.
     pub async fn look(&self, left_for: Duration) -> ream_core::Result<u64> {
         let repository = self.service.repository();
-        let found = repository.list_unfinished_datasets(left_for, JOBS).await?;
-        for job_id in &found {
-            if let Err(error) = self.finish(*job_id).await {
-                self.tell(*job_id, &error);
+        let mut seen = BTreeSet::new();
+        loop {
+            let after = seen.last().copied();
+            let found = repository.list_unfinished_datasets(left_for, after, JOBS).await?;
+            let last = found.len() < JOBS as usize;
+            seen.extend(found.iter().copied());
+            let due = found.into_iter().filter(|job_id| self.troubles.is_due(*job_id));
+            futures::stream::iter(due)
+                .for_each_concurrent(JOBS_AT_ONCE, |job_id| self.finish_job(job_id))
+                .await;
+            if last {
+                self.troubles.keep_only(&seen);
+                return Ok(seen.len() as u64);
             }
         }
-        Ok(found.len() as u64)
     }
 
-    fn tell(&self, job_id: JobId, error: &Error) {
-        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(job_id) {
-            tracing::warn!(%job_id, %error, "cannot finish a dataset, will go on trying");
-        } else {
-            tracing::debug!(%job_id, %error, "cannot finish a dataset, will go on trying");
+    /// Does for one job what [`Self::look`] does, whenever it was last looked at.
+    pub async fn finish_job(&self, job_id: JobId) {
+        match tokio::time::timeout(JOB_LIMIT, self.finish(job_id)).await {
+            Ok(Ok(true)) => self.troubles.are_over(job_id),
+            Ok(Ok(false)) => self.troubles.look_later(job_id),
+            Ok(Err(error)) => self.troubles.tell(job_id, &error),
+            Err(elapsed) => self.troubles.tell(job_id, &elapsed),
         }
     }
 
-    async fn finish(&self, job_id: JobId) -> Result<()> {
+    /// Answers whether all was done that there is to do.
+    async fn finish(&self, job_id: JobId) -> Result<bool> {
         let repository = self.service.repository();
         let (job, _) = repository.glance_at_job(job_id).await?;
-        let Some(place) = &job.dataset else { return Ok(()) };
+        let Some(place) = &job.dataset else { return Ok(true) };
         let storage = Storage::parse_with("dataset", place, &self.access)?;
         let dataset = Dataset::new(storage, &self.scratch);
-        if publish_all(&dataset, repository, job_id).await? > 0 {
-            // The summary would not tell of them; they are said again at the next look.
-            return Ok(());
-        }
         for _ in 0..SUMMARIES {
+            // Before its chunks: what was completed by now is published next, or known not to be.
             let (job, _) = repository.glance_at_job(job_id).await?;
+            let tell = |chunk_id, error: &Error| self.troubles.tell_of_chunk(job_id, chunk_id, error);
+            let waiting = publish_waiting(&dataset, repository, job_id, tell).await?;
+            if !waiting.whole {
+                return Ok(false);
+            }
             if job.ended_at.is_none() || job.counters.active_chunks > 0 {
-                return Ok(());
+                return Ok(waiting.failed == 0);
             }
-            // One that was cancelled before it began may have no list, and has nothing to tell of.
-            if job.counters.total_chunks > 0 {
-                self.write_summary(&job, &dataset).await?;
-            }
-            if repository.mark_dataset_finished(&job).await? {
+            if self.tell_of(job, &dataset, waiting.failed).await? {
                 sweep(&dataset, repository, job_id).await?;
                 dataset.tidy().await;
-                return Ok(());
+                return Ok(waiting.failed == 0);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    async fn write_summary(&self, job: &CrawlJob, dataset: &Dataset) -> Result<()> {
+    /// Writes and notes the summary of a job that has ended. Answers whether it is still that end.
+    async fn tell_of(&self, mut job: CrawlJob, dataset: &Dataset, unpublished: u64) -> Result<bool> {
+        let told = Told::of(&job, unpublished);
+        // One that was cancelled before it began may have no list, and has nothing to tell of.
+        if job.counters.total_chunks > 0 && !self.troubles.were_told(job.id, &told) {
+            self.write_summary(&job, dataset, unpublished).await?;
+        }
+        // Once the others are published, there is more to tell.
+        job.counters.completed_chunks -= i64::try_from(unpublished).unwrap_or(i64::MAX);
+        let marked = self.service.repository().mark_dataset_finished(&job).await?;
+        if marked && unpublished > 0 {
+            self.troubles.note_told(job.id, told);
+        }
+        Ok(marked)
+    }
+
+    async fn write_summary(&self, job: &CrawlJob, dataset: &Dataset, unpublished: u64) -> Result<()> {
         let storage = dataset.storage();
         let list = ListRecord::read(storage).await?;
         let list = list.ok_or_else(|| Error::NoList { dataset: storage.to_string() })?;
         let recipe = ImageRecipe::of_job(job)?;
         let known = Known {
             rejected_rows: list.ingested.rejected,
-            unpublished_chunks: 0,
+            unpublished_chunks: unpublished,
             settings: DatasetSettings::told(&recipe, &list.columns, list.chunk_size, job.policy.robots),
         };
         let summary = DatasetSummary::read(&self.service, job, dataset, known).await?;
@@ -128,52 +160,7 @@ impl DatasetFinisher {
     }
 }
 
-/// Gives a completed chunk's staged output its final names and notes it; does nothing for any other chunk. May be
-/// done again by anybody, as often as need be.
-///
-/// # Errors
-/// The storage's and the database's; the output stays staged.
-pub async fn publish_chunk(
-    dataset: &Dataset,
-    repository: &Arc<dyn JobChunkRepository>,
-    chunk: &JobChunk,
-) -> Result<()> {
-    let (ChunkState::Completed { unpublished: true }, Some(outcome)) = (&chunk.state, &chunk.outcome) else {
-        return Ok(());
-    };
-    dataset.publish(&outcome.outputs).await?;
-    Ok(repository.mark_published(chunk).await?)
-}
-
-/// Publishes what completed chunks still have staged. Answers how many could not be published: one lost output must not
-/// keep all other chunks from their places.
-///
-/// # Errors
-/// The database's.
-pub async fn publish_all(
-    dataset: &Dataset,
-    repository: &Arc<dyn JobChunkRepository>,
-    job_id: JobId,
-) -> ream_core::Result<u64> {
-    loop {
-        let unpublished = repository.list_unpublished(job_id, CHUNKS).await?;
-        let all = unpublished.len() as u64;
-        let publishing = unpublished.into_iter().map(|chunk| async move {
-            let published = publish_chunk(dataset, repository, &chunk).await;
-            if let Err(error) = &published {
-                tracing::warn!(chunk_id = %chunk.id, %error, "the output of a completed chunk cannot be published");
-            }
-            u64::from(published.is_err())
-        });
-        let publishing = futures::stream::iter(publishing).buffer_unordered(PUBLISHED_AT_ONCE);
-        let failed = publishing.fold(0, |sum, failed| async move { sum + failed }).await;
-        if all < u64::from(CHUNKS) || failed == all {
-            return Ok(failed);
-        }
-    }
-}
-
-/// Removes what attempts that are over have left staged. All output of the job is published.
+/// Removes what attempts that are over have left staged and no publishing needs.
 async fn sweep(dataset: &Dataset, repository: &Arc<dyn JobChunkRepository>, job_id: JobId) -> Result<()> {
     for (chunk_id, attempt) in dataset.staged_attempts().await? {
         match repository.get_chunk(chunk_id).await {

@@ -424,15 +424,20 @@ pub trait JobChunkRepository: Send + Sync {
     /// Not found.
     async fn mark_published(&self, chunk: &JobChunk) -> Result<()>;
 
-    /// Jobs of Ream's workers with a dataset that somebody has to finish, at most `limit`: completed chunks have output that has waited for its
+    /// Jobs of Ream's workers with a dataset that somebody has to finish, by their ids, at most `limit` of those behind `after`: completed chunks have output that has waited for its
     /// final names for `waiting_for` at least, or the job has ended and its dataset's summary does not tell of that end and of all completed chunks. Where
     /// somebody else does this, there is never one.
-    async fn list_unfinished_datasets(&self, waiting_for: Duration, limit: u32) -> Result<Vec<JobId>> {
-        let _ = (waiting_for, limit);
+    async fn list_unfinished_datasets(
+        &self,
+        waiting_for: Duration,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobId>> {
+        let _ = (waiting_for, after, limit);
         Ok(Vec::new())
     }
 
-    /// Notes that a dataset's summary tells of `job` as it is given: its end, and its completed chunks. Answers whether it
+    /// Notes that a dataset's summary tells of `job` as it is given: its end, and so many completed chunks. Answers whether it
     /// still has that end: if not, there is another summary to be written.
     ///
     /// # Errors

@@ -175,7 +175,7 @@ async fn each_job_is_worked_on_by_its_own_recipe_in_its_own_place() {
     assert_whole(&files, &["00000", "00001", "00002"]).await;
     let image = storage(&files).read("00002/000000042.gif", 1000).await.unwrap().unwrap();
     assert!(image.ends_with(&42u64.to_be_bytes()));
-    assert_eq!(bed.service.repository().list_unfinished_datasets(Duration::ZERO, 9).await.unwrap(), []);
+    assert_eq!(bed.service.repository().list_unfinished_datasets(Duration::ZERO, None, 9).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -258,6 +258,42 @@ async fn what_dead_workers_left_is_published_and_swept_by_any_number_who_look() 
         assert_eq!(left, ["_staging/999-1/00009.tar"], "{dataset}");
         storage.delete_folder("_staging").await.unwrap();
         assert_whole(dataset, &["00000", "00001", "00002"]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_is_lost_keeps_neither_the_summary_nor_the_rest_back_and_is_told_of_once_it_is_found() {
+    let bed = bed().await;
+    for dataset in [bed.folder("out"), in_store()] {
+        let storage = storage(&dataset);
+        let job_id = bed.job(&dataset, json!({"format": "webdataset"})).await;
+        bed.work(Arc::new(Dying(bed.chunks(access())))).await;
+        let chunks = bed.service.get_chunks_for_job(job_id).await.unwrap().to_vec().await.unwrap();
+        let tar = format!("_staging/{}-1/00000.tar", chunks[0].id);
+        let lost = storage.read(&tar, 1_000_000).await.unwrap().unwrap();
+        storage.delete(&tar).await.unwrap();
+        storage.put(&format!("_staging/{}-0/00001.tar", chunks[1].id), "litter".into()).await.unwrap();
+        let finisher = bed.finisher();
+        bed.service.repository().announce_ends().await.unwrap();
+        finisher.look(Duration::ZERO).await.unwrap();
+        let summary = async || {
+            let bytes = storage.read("dataset.json", 1_000_000).await.unwrap().unwrap();
+            serde_json::from_slice::<Value>(&bytes).unwrap()
+        };
+        let told = summary().await;
+        let counts = (&told["unpublished_chunks"], &told["completed_chunks"], &told["images_ok"]);
+        assert_eq!(counts, (&json!(1), &json!(3), &json!(27)), "{dataset}");
+        assert_eq!(told["shards"].as_array().unwrap().len(), 2, "{dataset}");
+        assert!(!storage.has(&format!("_staging/{}-0", chunks[1].id)).await.unwrap(), "{dataset}");
+        storage.put(&tar, lost).await.unwrap();
+        assert_eq!(finisher.look(Duration::ZERO).await.unwrap(), 1, "it is not its turn yet");
+        assert_eq!(summary().await, told);
+        finisher.finish_job(job_id).await;
+        assert_whole(&dataset, &["00000.tar", "00001.tar", "00002.tar"]).await;
+        assert_eq!(
+            bed.service.repository().list_unfinished_datasets(Duration::ZERO, None, 9).await.unwrap(),
+            []
+        );
     }
 }
 

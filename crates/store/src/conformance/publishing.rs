@@ -19,6 +19,7 @@ facts!($ publishing:
     a_job_that_ended_again_is_to_be_finished_again,
     chunks_that_were_completed_since_are_to_be_told_of,
     only_datasets_of_reams_jobs_that_are_there_are_to_be_finished,
+    what_is_to_be_finished_is_found_page_by_page,
 );
 
 async fn done(s: &TestStore, chunk: &JobChunk, outputs: &[&str]) -> JobChunk {
@@ -85,7 +86,7 @@ async fn with_dataset(s: &TestStore, dataset: &str) -> JobChunk {
 }
 
 async fn unfinished(s: &TestStore, waiting_s: u64, limit: u32) -> Vec<JobId> {
-    s.repository.list_unfinished_datasets(Duration::from_secs(waiting_s), limit).await.unwrap()
+    s.repository.list_unfinished_datasets(Duration::from_secs(waiting_s), None, limit).await.unwrap()
 }
 
 async fn output_that_waits_for_long_is_somebodys_to_finish(s: &TestStore) {
@@ -164,4 +165,23 @@ async fn only_datasets_of_reams_jobs_that_are_there_are_to_be_finished(s: &TestS
     s.repository.delete_job(deleted.job_id, &tester()).await.unwrap();
     assert_eq!(unfinished(s, 0, 10).await, []);
     assert_eq!(refusal(s.repository.mark_dataset_finished(&job).await), "not_found");
+}
+
+async fn what_is_to_be_finished_is_found_page_by_page(s: &TestStore) {
+    let mut all = Vec::new();
+    for n in 0..5 {
+        let chunk = with_dataset(s, &format!("out/{n}")).await;
+        // Some wait to be published, others to be told of.
+        done(s, &chunk, if n % 2 == 0 { &["a.tar"] } else { &[] }).await;
+        all.push(chunk.job_id);
+    }
+    s.repository.announce_ends().await.unwrap();
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = s.repository.list_unfinished_datasets(Duration::ZERO, after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        found.extend(page);
+    }
+    assert_eq!(found, all);
 }

@@ -151,22 +151,22 @@ pub(super) static PUBLISH: Sql = Sql::new(
 pub(super) static WAITING_DATASETS: Sql = Sql::new(
     "look for datasets",
     "WITH RECURSIVE waiting AS ( \
-     (SELECT job_id FROM job_chunks WHERE unpublished AND job_id > 0 ORDER BY job_id, first_image LIMIT 1) \
+     (SELECT job_id FROM job_chunks WHERE unpublished AND job_id > $3 ORDER BY job_id, first_image LIMIT 1) \
      UNION ALL SELECT n.job_id FROM waiting w CROSS JOIN LATERAL (SELECT c.job_id FROM job_chunks c \
      WHERE c.unpublished AND c.job_id > w.job_id ORDER BY c.job_id, c.first_image LIMIT 1) n) \
      SELECT j.id FROM waiting w JOIN crawl_job_rows j ON j.id = w.job_id \
      WHERE j.dataset IS NOT NULL AND j.executor = 'ream' AND j.deleted_at IS NULL AND EXISTS (SELECT FROM job_chunks c \
      WHERE c.job_id = j.id AND c.unpublished \
      AND c.updated_at <= (SELECT ream_now()) - $1 * interval '1 millisecond') LIMIT $2",
-    &[Type::INT8, Type::INT8],
+    &[Type::INT8, Type::INT8, Type::INT8],
 );
 
 pub(super) static UNFINISHED_DATASETS: Sql = Sql::new(
     "look for datasets",
     "SELECT id FROM crawl_job_rows WHERE dataset IS NOT NULL AND executor = 'ream' AND deleted_at IS NULL AND ended_at IS NOT NULL \
      AND (summary_end IS DISTINCT FROM ended_at OR summary_chunks IS DISTINCT FROM completed_chunks) \
-     ORDER BY id LIMIT $1",
-    &[Type::INT8],
+     AND id > $2 ORDER BY id LIMIT $1",
+    &[Type::INT8, Type::INT8],
 );
 
 pub(super) static FINISH_DATASET: Sql = Sql::new(
@@ -386,14 +386,16 @@ pub(super) async fn mark_published(connection: &Connection, chunk: &JobChunk) ->
 pub(super) async fn list_unfinished_datasets(
     connection: &Connection,
     waiting_for: Duration,
+    after: Option<JobId>,
     limit: u32,
 ) -> Tried<Vec<JobId>> {
     let (waiting, unfinished) =
         (connection.ready(&WAITING_DATASETS).await?, connection.ready(&UNFINISHED_DATASETS).await?);
     let ms = i64::try_from(waiting_for.as_millis()).unwrap_or(i64::MAX);
+    let (after, most) = (after.map_or(0, JobId::get), i64::from(limit));
     let mut found: BTreeSet<i64> =
-        first_column(&waiting.rows(&[&ms, &i64::from(limit)]).await?)?.into_iter().collect();
-    found.extend(first_column::<i64>(&unfinished.rows(&[&i64::from(limit)]).await?)?);
+        first_column(&waiting.rows(&[&ms, &most, &after]).await?)?.into_iter().collect();
+    found.extend(first_column::<i64>(&unfinished.rows(&[&most, &after]).await?)?);
     Ok(found.into_iter().take(limit as usize).map(JobId::new).collect())
 }
 

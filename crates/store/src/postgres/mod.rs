@@ -382,8 +382,15 @@ impl JobChunkRepository for PostgresStore {
         read!(self.database, |connection| duties::mark_published(&connection, chunk))
     }
 
-    async fn list_unfinished_datasets(&self, waiting_for: Duration, limit: u32) -> Result<Vec<JobId>> {
-        read!(self.database, |connection| duties::list_unfinished_datasets(&connection, waiting_for, limit))
+    async fn list_unfinished_datasets(
+        &self,
+        waiting_for: Duration,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobId>> {
+        read!(self.database, |connection| {
+            duties::list_unfinished_datasets(&connection, waiting_for, after, limit)
+        })
     }
 
     async fn mark_dataset_finished(&self, job: &CrawlJob) -> Result<bool> {

@@ -175,10 +175,11 @@ pub(super) fn mark_published(cx: &WriteContext<'_>, chunk: &JobChunk) -> Result<
 pub(super) fn list_unfinished_datasets(
     conn: &Connection,
     waiting_for: Duration,
+    after: Option<JobId>,
     limit: u32,
 ) -> Result<Vec<JobId>> {
     // From one job that has such chunks to the next, however many there are of one.
-    let sql = "WITH RECURSIVE waiting (job_id) AS (SELECT min(job_id) FROM job_chunks WHERE unpublished = 1 \
+    let sql = "WITH RECURSIVE waiting (job_id) AS (SELECT min(job_id) FROM job_chunks WHERE unpublished = 1 AND job_id > ?3 \
         UNION ALL SELECT (SELECT min(c.job_id) FROM job_chunks c WHERE c.unpublished = 1 AND c.job_id > w.job_id) \
         FROM waiting w WHERE w.job_id IS NOT NULL) \
         SELECT j.id FROM waiting w CROSS JOIN crawl_jobs j ON j.id = w.job_id \
@@ -186,10 +187,11 @@ pub(super) fn list_unfinished_datasets(
         WHERE c.job_id = j.id AND c.unpublished = 1 AND c.updated_at <= ?1) LIMIT ?2";
     let waiting_ms = i64::try_from(waiting_for.as_millis()).unwrap_or(i64::MAX);
     let since = clock::now(conn)?.unix_ms().saturating_sub(waiting_ms);
-    let mut found = job_ids(conn, sql, params![since, limit])?;
+    let after = after.map_or(0, JobId::get);
+    let mut found = job_ids(conn, sql, params![since, limit, after])?;
     let sql = "SELECT id FROM crawl_jobs WHERE dataset IS NOT NULL AND executor = 'ream' AND deleted_at IS NULL AND ended_at IS NOT NULL \
-        AND (summary_end IS NOT ended_at OR summary_chunks IS NOT completed_chunks) ORDER BY id LIMIT ?1";
-    found.extend(job_ids(conn, sql, [limit])?);
+        AND (summary_end IS NOT ended_at OR summary_chunks IS NOT completed_chunks) AND id > ?2 ORDER BY id LIMIT ?1";
+    found.extend(job_ids(conn, sql, params![limit, after])?);
     let found: BTreeSet<JobId> = found.into_iter().collect();
     Ok(found.into_iter().take(limit as usize).collect())
 }

@@ -356,8 +356,13 @@ impl JobChunkRepository for SqliteStore {
         self.write(move |cx| duties::mark_published(cx, &chunk)).await
     }
 
-    async fn list_unfinished_datasets(&self, waiting_for: Duration, limit: u32) -> Result<Vec<JobId>> {
-        self.read(move |conn| duties::list_unfinished_datasets(conn, waiting_for, limit)).await
+    async fn list_unfinished_datasets(
+        &self,
+        waiting_for: Duration,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobId>> {
+        self.read(move |conn| duties::list_unfinished_datasets(conn, waiting_for, after, limit)).await
     }
 
     async fn mark_dataset_finished(&self, job: &CrawlJob) -> Result<bool> {

@@ -133,7 +133,7 @@ fn looking_at_chunks_and_jobs_reads_no_table_from_end_to_end() {
     jobs::list(&db.conn, JobFilter { status: Some(CrawlJobStatus::Running) }, PageRequest::default())
         .unwrap();
     duties::list_unpublished(&db.conn, job_id, 10).unwrap();
-    duties::list_unfinished_datasets(&db.conn, Duration::ZERO, 10).unwrap();
+    duties::list_unfinished_datasets(&db.conn, Duration::ZERO, Some(job_id), 10).unwrap();
     for filter in [
         ActivityFilter::default(),
         ActivityFilter { job_id: Some(job_id), ..ActivityFilter::default() },
