@@ -5,11 +5,11 @@
 //! times, by anybody.
 
 use crate::error::{Error, Result};
-use crate::storage::Storage;
+use crate::storage::{Storage, check_name};
 use futures::{StreamExt as _, TryStreamExt as _};
 use ream_core::{Attempt, ChunkId};
 use ream_dataset::publish::{STAGING_DIR, final_name};
-use ream_dataset::{Staging, publish};
+use ream_dataset::{Staging, is_output_name, publish};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -194,6 +194,13 @@ impl Dataset {
         }
         true
     }
+}
+
+/// Whether a dataset may have this name below a storage: a relative path without parts that are hidden, or that another
+/// dataset has for its state or gives its output, which may replace it.
+pub fn is_dataset_name(name: &str) -> bool {
+    let is_free = |part: &str| !part.starts_with(['.', '_']) && !is_output_name(part);
+    check_name(name).is_ok() && name.split('/').all(is_free)
 }
 
 /// The attempt that stages in a folder of this name.

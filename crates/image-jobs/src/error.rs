@@ -70,6 +70,25 @@ pub enum Error {
         /// One name in it.
         example: String,
     },
+    /// The dataset is another job's.
+    #[error(
+        "{dataset} belongs to {job}, as `_ream/owner.json` in it says; a job needs a dataset of its own. If that job is gone \
+         for good, remove the file"
+    )]
+    OfAnotherJob {
+        /// The dataset.
+        dataset: String,
+        /// The job, in words.
+        job: String,
+    },
+    /// The dataset would lie in another one, whose output may replace it.
+    #[error("{dataset} lies in another dataset, {outer}; a dataset needs a place of its own")]
+    WithinDataset {
+        /// The dataset.
+        dataset: String,
+        /// The one around it.
+        outer: String,
+    },
     /// The list and the dataset would be one folder.
     #[error("{dataset} is the folder of the list: a dataset needs one of its own")]
     SamePlace {
@@ -111,6 +130,8 @@ impl From<Error> for ream_core::Error {
             Error::BadName { .. } => Self::invalid("dataset", told, "a relative path"),
             Error::HasList { .. }
             | Error::HasOutput { .. }
+            | Error::OfAnotherJob { .. }
+            | Error::WithinDataset { .. }
             | Error::SamePlace { .. }
             | Error::NoList { .. } => Self::conflict(ConflictCode::WrongStatus, told),
             Error::Damaged { .. } | Error::Images(_) => {

@@ -4,7 +4,8 @@
 //! replaced whole, and only what no attempt can need any more is swept.
 
 use crate::dataset::Dataset;
-use crate::list::ListRecord;
+use crate::list::{LIST_DIR, ListRecord};
+use crate::owner::check_owner;
 use crate::recipe::ImageRecipe;
 use crate::storage::{Access, Storage};
 use crate::summary::{DatasetSettings, DatasetSummary, Known, write_summary};
@@ -104,6 +105,7 @@ impl DatasetFinisher {
         let (job, _) = repository.glance_at_job(job_id).await?;
         let Some(place) = &job.dataset else { return Ok(true) };
         let storage = Storage::parse_with("dataset", place, &self.access)?;
+        check_owner(&storage, Some(&job)).await?;
         let dataset = Dataset::new(storage, &self.scratch);
         for _ in 0..SUMMARIES {
             // Before its chunks: what was completed by now is published next, or known not to be.
@@ -118,6 +120,7 @@ impl DatasetFinisher {
             }
             if self.tell_of(job, &dataset, waiting.failed).await? {
                 sweep(&dataset, repository, job_id).await?;
+                sweep_lists(dataset.storage()).await?;
                 dataset.tidy().await;
                 return Ok(waiting.failed == 0);
             }
@@ -170,6 +173,17 @@ async fn sweep(dataset: &Dataset, repository: &Arc<dyn JobChunkRepository>, job_
             // Not ours to judge.
             Ok(_) | Err(ream_core::Error::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Removes what killed intakes left. Where there is a list, no other can be taken in any more.
+async fn sweep_lists(storage: &Storage) -> Result<()> {
+    let Some(list) = ListRecord::read(storage).await? else { return Ok(()) };
+    for parts in storage.folders(LIST_DIR).await? {
+        if !list.is_of(&parts) {
+            storage.delete_folder(&format!("{LIST_DIR}/{parts}")).await?;
         }
     }
     Ok(())

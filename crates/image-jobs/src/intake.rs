@@ -2,12 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::list::{LIST_DIR, LIST_FILE, ListRecord};
+use crate::scratch::ScratchFolder;
 use crate::storage::{Access, Storage};
 use futures::{StreamExt as _, TryStreamExt as _};
 use ream_dataset::{IngestOptions, Ingested, ingest, list_sha256};
 use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
 /// What a crawl notes in its folder.
 const CRAWL_RECORD: &str = "_ream/crawl.json";
@@ -21,7 +21,7 @@ const UPLOADS: usize = 4;
 /// as it is. Two that take a list into one dataset do each other no harm: the first counts.
 ///
 /// # Errors
-/// [`Error::HasList`], [`Error::HasOutput`], [`Error::SamePlace`]: the dataset is in use. [`Error::Images`] for a list that
+/// [`Error::HasList`], [`Error::HasOutput`], [`Error::SamePlace`], [`Error::WithinDataset`]: the dataset is in use, or its place is. [`Error::Images`] for a list that
 /// cannot be read or has no good row. The storage's.
 pub async fn take_in(
     list: &Path,
@@ -40,6 +40,7 @@ pub async fn take_in(
     if let Some(example) = dataset.output().await? {
         return Err(Error::HasOutput { dataset: dataset.to_string(), example });
     }
+    check_not_within(dataset).await?;
     // A name of their own, so that parts of two that are at it are never mixed.
     let parts = format!("{:016x}", fastrand::u64(..));
     let written = write(list, dataset, &options, &parts, progress).await;
@@ -72,6 +73,20 @@ async fn settle(
     same(list, dataset, present, options).await
 }
 
+/// The output of a dataset around it could take its place. What lies around a dataset may be none of ours to look at: then it
+/// is not judged.
+async fn check_not_within(dataset: &Storage) -> Result<()> {
+    for outer in dataset.outer() {
+        for record in [LIST_FILE, CRAWL_RECORD] {
+            if outer.size(record).await.is_ok_and(|size| size.is_some()) {
+                let (dataset, outer) = (dataset.to_string(), outer.to_string());
+                return Err(Error::WithinDataset { dataset, outer });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The dataset's files would be lists of its own list.
 fn check_apart(list: &Path, dataset: &Storage) -> Result<()> {
     let Some(folder) = dataset.as_folder() else { return Ok(()) };
@@ -89,9 +104,9 @@ async fn write(
     parts: &str,
     progress: impl FnMut(u64, u64) + Send + 'static,
 ) -> Result<Option<Ingested>> {
-    let scratch = dataset.as_folder().is_none().then(scratch).transpose()?;
+    let scratch = dataset.as_folder().is_none().then(|| ScratchFolder::create(None)).transpose()?;
     let folder =
-        scratch.as_ref().map(TempDir::path).or_else(|| dataset.as_folder()).unwrap_or(Path::new("."));
+        scratch.as_ref().map(ScratchFolder::path).or_else(|| dataset.as_folder()).unwrap_or(Path::new("."));
     let dir = folder.join(LIST_DIR).join(parts);
     let (from, into, how) = (list.to_owned(), dir.clone(), options.clone());
     let ingested = tokio::task::spawn_blocking(move || ingest(&from, &into, &how, progress)).await;
@@ -150,17 +165,11 @@ async fn same(
     Err(Error::HasList { dataset: dataset.to_string(), differences: differences.join(", ") })
 }
 
-fn scratch() -> Result<TempDir> {
-    let folder = std::env::temp_dir();
-    let made = tempfile::Builder::new().prefix("ream-list-").tempdir_in(&folder);
-    made.map_err(Error::io("create a folder in", folder.display().to_string()))
-}
-
 /// A list in the file system; one that was fetched goes when this is dropped.
 #[derive(Debug)]
 pub struct LocalList {
     path: PathBuf,
-    _fetched: Option<TempDir>,
+    _fetched: Option<ScratchFolder>,
 }
 
 impl LocalList {
@@ -203,7 +212,7 @@ pub async fn fetch_list_with(list: &str, access: &Access) -> Result<LocalList> {
         let allowed = "a URL that ends with the name of one file, such as s3://BUCKET/pets.parquet";
         return Err(ream_core::Error::invalid("list", whole, allowed).into());
     }
-    let folder = scratch()?;
+    let folder = ScratchFolder::create(None)?;
     let path = folder.path().join(name);
     Storage::parse_with("list", place, access)?.fetch(name, &path).await?;
     Ok(LocalList { path, _fetched: Some(folder) })

@@ -13,7 +13,7 @@ use ream_dataset::OutputFormat;
 use ream_fetch::{Fetcher, HostReports};
 use ream_image_jobs::finish::publish_chunk;
 use ream_image_jobs::storage::Access;
-use ream_image_jobs::{Dataset, ImageList, ImageRecipe, ScratchFolder, Storage};
+use ream_image_jobs::{Dataset, ImageList, ImageRecipe, ScratchFolder, Storage, check_owner, claim_dataset};
 use ream_transform::TransformSettings;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -120,6 +120,14 @@ impl Inner {
         images.cloned().map_err(cannot)
     }
 
+    async fn discard(&self, chunk: &JobChunk) -> Result<(), String> {
+        let (job, known) = self.job(chunk.job_id).await?;
+        // Of another job, a chunk and an attempt may have the same numbers.
+        let owned = check_owner(known.dataset.storage(), Some(&job)).await;
+        owned.map_err(|error| error.to_string())?;
+        known.dataset.discard(chunk.id, chunk.attempt).await.map_err(|error| error.to_string())
+    }
+
     async fn set_up(&self, job: &CrawlJob, dataset: Dataset) -> Result<Arc<ImageChunks>, String> {
         let recipe = ImageRecipe::of_job(job).map_err(|error| error.to_string())?;
         let list = ImageList::open(dataset.storage()).await.map_err(|error| error.to_string())?;
@@ -134,6 +142,8 @@ impl Inner {
                 record.chunk_size
             ));
         }
+        let claimed = claim_dataset(dataset.storage(), job).await;
+        claimed.map_err(|error| error.to_string())?;
         let output = recipe.output(record);
         let fetcher = self.fetcher.within(&job.policy);
         Ok(Arc::new(ImageChunks {
@@ -170,14 +180,7 @@ impl ChunkProcessor for JobChunks {
         let (inner, chunk) = (Arc::clone(&self.0), claimed.chunk.clone());
         // Nobody waits for it: a lease is not kept for a slow store.
         tokio::spawn(async move {
-            let discarded = match inner.job(chunk.job_id).await {
-                Ok((_, job)) => {
-                    let discarded = job.dataset.discard(chunk.id, chunk.attempt).await;
-                    discarded.map_err(|error| error.to_string())
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = discarded {
+            if let Err(error) = inner.discard(&chunk).await {
                 tracing::debug!(chunk_id = %chunk.id, error, "could not remove what an attempt left behind");
             }
         });

@@ -207,6 +207,28 @@ async fn a_job_that_cannot_be_set_up_fails_with_the_reason_and_the_others_go_on(
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dataset_that_two_databases_name_is_the_first_ones() {
+    let (first, second) = (bed().await, bed().await);
+    let options = || IngestOptions { chunk_size: CHUNK_SIZE, ..IngestOptions::default() };
+    for dataset in [first.folder("out"), in_store()] {
+        let job_id = first.job(&dataset, json!({"format": "webdataset"})).await;
+        take_in(&first.list, &storage(&dataset), options(), |_, _| {}).await.unwrap();
+        let others = second.start(second.new_job(&dataset, json!({"format": "webdataset"}))).await;
+        first.work(Arc::new(Dying(first.chunks(access())))).await;
+        second.work(Arc::new(second.chunks(access()))).await;
+        second.finish().await;
+        assert_eq!(second.get(others).await.status(), CrawlJobStatus::Failed);
+        for error in second.errors(others).await {
+            assert!(error.contains(&format!("{dataset} belongs to job {job_id}, created at ")), "{error}");
+        }
+        // Nothing of it was published or swept by the other.
+        assert_eq!(storage(&dataset).output().await.unwrap(), None);
+        first.finish().await;
+        assert_whole(&dataset, &["00000.tar", "00001.tar", "00002.tar"]).await;
+    }
+}
+
 /// Completes chunks, and dies before it publishes them.
 struct Dying(JobChunks);
 
@@ -241,6 +263,10 @@ async fn what_dead_workers_left_is_published_and_swept_by_any_number_who_look() 
         // Of attempts that are over, and of a chunk that nobody here knows.
         let first = bed.service.get_chunks_for_job(JobId::new(1)).await.unwrap().to_vec().await.unwrap();
         storage(dataset).put("_staging/999-1/00009.tar", "litter".into()).await.unwrap();
+        storage(dataset)
+            .put(&format!("{LIST_DIR}/killed/part-00000.parquet"), "litter".into())
+            .await
+            .unwrap();
         assert_eq!(first[0].attempt.get(), 1);
     }
     storage(&folder).put("_staging/1-0/00000.tar", "litter".into()).await.unwrap();
@@ -256,6 +282,7 @@ async fn what_dead_workers_left_is_published_and_swept_by_any_number_who_look() 
             storage.list("_staging").await.unwrap().into_iter().map(|entry| entry.name).collect();
         let left: Vec<_> = left.iter().filter(|name| !name.ends_with(".lock")).collect();
         assert_eq!(left, ["_staging/999-1/00009.tar"], "{dataset}");
+        assert!(!storage.has(&format!("{LIST_DIR}/killed")).await.unwrap(), "{dataset}");
         storage.delete_folder("_staging").await.unwrap();
         assert_whole(dataset, &["00000", "00001", "00002"]).await;
     }

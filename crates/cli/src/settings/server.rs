@@ -60,7 +60,7 @@ impl Source {
 
 /// A place for datasets.
 fn storage(text: &str) -> ream::Result<Storage> {
-    Storage::parse("storage", text)
+    Storage::parse("storage", text).map(Storage::canonical)
 }
 
 /// What `ream serve` takes on the command line.

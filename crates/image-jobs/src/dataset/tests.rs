@@ -167,3 +167,24 @@ async fn a_store_that_dies_meanwhile_leaves_all_that_is_needed_to_go_on() {
     whole.dataset.discard(ChunkId::new(7), Attempt::new(2)).await.unwrap();
     assert_published(&whole.dataset, "one").await;
 }
+
+#[test]
+fn no_dataset_is_named_as_what_another_dataset_writes() {
+    for name in ["photos", "photos/2026-11-26", "a/b c", "1234", "x.00000"] {
+        assert!(is_dataset_name(name), "{name}");
+    }
+    for name in [
+        "",
+        "/x",
+        "a/../b",
+        "photos/00000",
+        "00000/x",
+        "a/00001.tar/b",
+        "a/_ream",
+        ".x",
+        "a/dataset.json",
+        "_ledger",
+    ] {
+        assert!(!is_dataset_name(name), "{name}");
+    }
+}

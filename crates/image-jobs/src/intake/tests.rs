@@ -137,6 +137,22 @@ async fn a_dataset_in_use_takes_no_list() {
 }
 
 #[tokio::test]
+async fn a_dataset_within_another_takes_no_list() {
+    let (_folder, path) = list_of(3);
+    for used in [LIST_FILE, CRAWL_RECORD] {
+        for storage in places().each {
+            storage.put(used, "x".into()).await.unwrap();
+            for inner in ["00000", "a/b"] {
+                let inner = storage.join(inner).unwrap();
+                let error = take_in(&path, &inner, in_chunks_of(2), |_, _| {}).await.unwrap_err();
+                assert!(matches!(error, Error::WithinDataset { .. }), "{error}");
+                assert!(error.to_string().contains(&format!("{inner} lies in another dataset, {storage};")));
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_dataset_without_a_list_is_named() {
     for storage in places().each {
         let error = ImageList::open(&storage).await.unwrap_err().to_string();

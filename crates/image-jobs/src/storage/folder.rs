@@ -151,6 +151,19 @@ impl Folder {
     }
 }
 
+/// Without links and `..`, as far as the path is there.
+pub(super) fn canonical(path: &Path) -> PathBuf {
+    if let Ok(found) = path.canonicalize() {
+        return found;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => canonical(parent).join(name),
+        // It ends with `..`.
+        (Some(parent), None) => canonical(parent).parent().unwrap_or(Path::new("/")).to_owned(),
+        (None, _) => path.to_owned(),
+    }
+}
+
 /// A file or folder that is not there, or whose folder is a file, is no error.
 fn missing_is<T>(nothing: T, error: io::Error) -> io::Result<T> {
     match error.kind() {

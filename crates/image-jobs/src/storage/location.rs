@@ -73,7 +73,7 @@ pub(super) enum Provider {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ObjectPlace {
     pub(super) provider: Provider,
-    /// As it was written: `az` and `abfs` are the same.
+    /// One for each provider: a place has one name.
     pub(super) scheme: &'static str,
     pub(super) bucket: String,
     /// Without slashes at its ends; may be empty.
@@ -108,7 +108,7 @@ impl Location {
             "s3" => ("s3", Provider::S3),
             "gs" => ("gs", Provider::Google),
             "az" => ("az", Provider::Azure),
-            "abfs" => ("abfs", Provider::Azure),
+            "abfs" => ("az", Provider::Azure),
             _ => return Err(bad("a URL of another kind".to_owned())),
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));

@@ -53,7 +53,7 @@ macro_rules! at {
 
 impl Storage {
     /// The place that a path or URL names: `photos`, `file:///data/photos`, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`,
-    /// `az://CONTAINER/PREFIX` or `abfs://CONTAINER/PREFIX`. A path is made absolute. Nothing is looked up yet.
+    /// `az://CONTAINER/PREFIX` or `abfs://CONTAINER/PREFIX`, which is shown as `az`. A path is made absolute. Nothing is looked up yet.
     ///
     /// # Errors
     /// Validation, of this `field`: another kind of URL, or one with a user's name or a query, which is not repeated;
@@ -96,6 +96,26 @@ impl Storage {
             Place::Folder(folder) => Place::Folder(Folder::new(folder.root().join(name))),
             Place::Objects(objects) => Place::Objects(objects.join(name)),
         }))
+    }
+
+    /// The same place by the one name that it has however it is reached: links and `..` of a folder are followed as far as
+    /// they are there. Looks at the file system, and so is for when a place is first named.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        match self.0 {
+            Place::Folder(folder) => Self(Place::Folder(Folder::new(folder::canonical(folder.root())))),
+            objects @ Place::Objects(_) => Self(objects),
+        }
+    }
+
+    /// The places that this one lies in, the nearest first: up to the root of the file system or the whole bucket.
+    pub(crate) fn outer(&self) -> Vec<Self> {
+        match &self.0 {
+            Place::Folder(folder) => folder.root().ancestors().skip(1).map(Self::folder).collect(),
+            Place::Objects(objects) => {
+                objects.outer().into_iter().map(|outer| Self(Place::Objects(outer))).collect()
+            }
+        }
     }
 
     /// What a file of this name is called in messages: the whole path or URL.

@@ -47,6 +47,17 @@ impl Objects {
         Self { place: Arc::new(place), ..self.clone() }
     }
 
+    pub(super) fn outer(&self) -> Vec<Self> {
+        let mut found = Vec::new();
+        let mut prefix = self.place.prefix.as_str();
+        while !prefix.is_empty() {
+            prefix = prefix.rsplit_once('/').map_or("", |(outer, _)| outer);
+            let place = ObjectPlace { prefix: prefix.to_owned(), ..(*self.place).clone() };
+            found.push(Self { place: Arc::new(place), ..self.clone() });
+        }
+        found
+    }
+
     pub(super) fn place_of(&self, name: &str) -> String {
         format!("{}://{}/{}", self.place.scheme, self.place.bucket, self.key_of(name))
     }

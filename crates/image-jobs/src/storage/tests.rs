@@ -170,7 +170,7 @@ fn urls_with_secrets_or_of_other_kinds_are_refused_without_repeating_them() {
 }
 
 #[test]
-fn places_are_shown_as_they_were_named_and_secrets_never() {
+fn places_are_shown_by_one_name_and_secrets_never() {
     let access: Access = [
         ("AWS_ACCESS_KEY_ID", "secret"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
@@ -186,7 +186,7 @@ fn places_are_shown_as_they_were_named_and_secrets_never() {
         ("s3://bucket/a/b/", "s3://bucket/a/b"),
         ("gs://bucket", "gs://bucket"),
         ("az://container/x", "az://container/x"),
-        ("abfs://container/x", "abfs://container/x"),
+        ("abfs://container/x", "az://container/x"),
         ("file:///data/my%20photos", "/data/my photos"),
         ("/data/photos", "/data/photos"),
     ] {
@@ -239,5 +239,25 @@ async fn a_store_that_is_dead_or_silent_is_an_error_in_words_after_a_while() {
             assert!(error.starts_with("cannot ") && error.contains(" s3://bucket-"), "{error}");
             assert!(!error.contains("a-secret-of-tests"), "{error}");
         }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_has_one_name_however_it_is_reached() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().canonicalize().unwrap();
+    std::fs::create_dir(root.join("real")).unwrap();
+    std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
+    for (named, is) in [
+        ("real", "real"),
+        ("link", "real"),
+        ("link/new/deep", "real/new/deep"),
+        ("real/../link/new", "real/new"),
+        ("link/new/../other", "real/other"),
+        ("link/..", ""),
+    ] {
+        let storage = Storage::folder(&root.join(named)).canonical();
+        assert_eq!(storage.as_folder(), Some(root.join(is).as_path()), "{named}");
     }
 }

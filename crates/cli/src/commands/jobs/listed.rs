@@ -11,7 +11,7 @@ use ream_client::{ListColumns, RemoteRepository};
 use ream_dataset::{IngestOptions, KeepColumns, ListOptions};
 use ream_image_jobs::intake::{LocalList, take_in};
 use ream_image_jobs::list::LIST_DIR;
-use ream_image_jobs::{ImageRecipe, Storage};
+use ream_image_jobs::{ImageRecipe, Storage, check_owner};
 use std::path::PathBuf;
 
 /// A list, and what is to become of it.
@@ -60,11 +60,12 @@ impl Listed {
         session: &Session,
         cx: &Context<'_>,
     ) -> Result<CrawlJob> {
-        let dataset = Storage::parse("--out", &self.out)?;
+        let dataset = Storage::parse("--out", &self.out)?.canonical();
         new.dataset = Some(dataset.to_string());
         new.validate()?;
         let bar = self.bar("reading", cx);
         let reading = bar.clone();
+        check_owner(&dataset, None).await?;
         let taken = take_in(list.path(), &dataset, self.options, move |read, total| {
             reading.set_length(total);
             reading.set_position(read);
