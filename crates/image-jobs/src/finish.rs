@@ -10,15 +10,17 @@ use crate::recipe::ImageRecipe;
 use crate::storage::{Access, Storage};
 use crate::summary::{DatasetSettings, DatasetSummary, Known, write_summary};
 use crate::{Error, Result};
-use futures::StreamExt as _;
+use futures::future::join_all;
 use publishing::publish_waiting;
 use ream::{
     Attempt, ChunkState, CrawlJob, JobChunk, JobChunkRepository, JobChunkStatus, JobChunkingService, JobId,
 };
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use troubles::{Told, Troubles};
 
 mod publishing;
@@ -28,10 +30,14 @@ pub use publishing::{publish_all, publish_chunk};
 
 /// Jobs asked for at a time.
 const JOBS: u32 = 100;
-/// Jobs finished at the same time: while some wait for a place that does not answer, the others go on.
+/// Jobs finished at the same time.
 const JOBS_AT_ONCE: usize = 16;
 /// How long one job is worked on: more than the summary of a very large one takes.
 const JOB_LIMIT: Duration = Duration::from_secs(3600);
+/// How long its place may take to answer at all. A folder of a machine that is gone never does.
+const PLACE_LIMIT: Duration = Duration::from_secs(90);
+/// How long a look waits for its jobs. Those that take longer go on beside the next look.
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
 /// Output that waits for so long was left by a worker that is gone: those that are there publish at once.
 const LEFT_FOR: Duration = Duration::from_secs(60);
 /// How long to wait between two looks: between half and whole, so that many processes seldom look together.
@@ -46,12 +52,14 @@ pub struct DatasetFinisher {
     access: Access,
     scratch: PathBuf,
     troubles: Arc<Troubles>,
+    turns: Arc<Semaphore>,
 }
 
 impl DatasetFinisher {
     /// Writes summaries in the folder `scratch`, which is there, before they go to their datasets.
     pub fn new(service: JobChunkingService, access: Access, scratch: PathBuf) -> Self {
-        Self { service, access, scratch, troubles: Arc::default() }
+        let turns = Arc::new(Semaphore::new(JOBS_AT_ONCE));
+        Self { service, access, scratch, troubles: Arc::default(), turns }
     }
 
     /// Looks after datasets for ever.
@@ -78,10 +86,15 @@ impl DatasetFinisher {
             let found = repository.list_unfinished_datasets(left_for, after, JOBS).await?;
             let last = found.len() < JOBS as usize;
             seen.extend(found.iter().copied());
-            let due = found.into_iter().filter(|job_id| self.troubles.is_due(*job_id));
-            futures::stream::iter(due)
-                .for_each_concurrent(JOBS_AT_ONCE, |job_id| self.finish_job(job_id))
-                .await;
+            let due = found.into_iter().filter_map(|job_id| self.troubles.begin(job_id));
+            let finishing = due.map(|begun| {
+                let finisher = self.clone();
+                tokio::spawn(async move {
+                    finisher.finish_job(begun.job_id).await;
+                    drop(begun);
+                })
+            });
+            let _ = tokio::time::timeout(LOOK_LIMIT, join_all(finishing)).await;
             if last {
                 self.troubles.keep_only(&seen);
                 return Ok(seen.len() as u64);
@@ -89,8 +102,22 @@ impl DatasetFinisher {
         }
     }
 
-    /// Does for one job what [`Self::look`] does, whenever it was last looked at.
-    pub async fn finish_job(&self, job_id: JobId) {
+    /// Does for one job what [`Self::look`] does for all, however often it was in vain, and waits for it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn look_at(&self, job_id: JobId, left_for: Duration) -> ream_core::Result<()> {
+        let before = JobId::new(job_id.get() - 1);
+        let found = self.service.repository().list_unfinished_datasets(left_for, Some(before), 1).await?;
+        if found.first() == Some(&job_id) {
+            self.finish_job(job_id).await;
+        }
+        Ok(())
+    }
+
+    async fn finish_job(&self, job_id: JobId) {
+        // Never closed.
+        let _turn = self.turns.acquire().await;
         match tokio::time::timeout(JOB_LIMIT, self.finish(job_id)).await {
             Ok(Ok(true)) => self.troubles.are_over(job_id),
             Ok(Ok(false)) => self.troubles.look_later(job_id),
@@ -105,7 +132,8 @@ impl DatasetFinisher {
         let (job, _) = repository.glance_at_job(job_id).await?;
         let Some(place) = &job.dataset else { return Ok(true) };
         let storage = Storage::parse_with("dataset", place, &self.access)?;
-        check_owner(&storage, Some(&job)).await?;
+        let asked = tokio::time::timeout(PLACE_LIMIT, check_owner(&storage, Some(&job))).await;
+        asked.map_err(io::Error::from).map_err(Error::io("reach", storage.to_string()))??;
         let dataset = Dataset::new(storage, &self.scratch);
         for _ in 0..SUMMARIES {
             // Before its chunks: what was completed by now is published next, or known not to be.
@@ -136,7 +164,8 @@ impl DatasetFinisher {
             self.write_summary(&job, dataset, unpublished).await?;
         }
         // Once the others are published, there is more to tell.
-        job.counters.completed_chunks -= i64::try_from(unpublished).unwrap_or(i64::MAX);
+        let others = i64::try_from(unpublished).unwrap_or(i64::MAX);
+        job.counters.completed_chunks = (job.counters.completed_chunks - others).max(0);
         let marked = self.service.repository().mark_dataset_finished(&job).await?;
         if marked && unpublished > 0 {
             self.troubles.note_told(job.id, told);

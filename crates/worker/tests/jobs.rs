@@ -315,7 +315,7 @@ async fn output_that_is_lost_keeps_neither_the_summary_nor_the_rest_back_and_is_
         storage.put(&tar, lost).await.unwrap();
         assert_eq!(finisher.look(Duration::ZERO).await.unwrap(), 1, "it is not its turn yet");
         assert_eq!(summary().await, told);
-        finisher.finish_job(job_id).await;
+        finisher.look_at(job_id, Duration::ZERO).await.unwrap();
         assert_whole(&dataset, &["00000.tar", "00001.tar", "00002.tar"]).await;
         assert_eq!(
             bed.service.repository().list_unfinished_datasets(Duration::ZERO, None, 9).await.unwrap(),

@@ -28,6 +28,8 @@ const CLAIM_WAIT: Duration = Duration::from_secs(20);
 const CLAIM_WAIT_OF_JOB: Duration = Duration::from_secs(2);
 /// Output that waits for a worker that ends is published by it, however short the wait was.
 const LEFT_AT_THE_END: Duration = Duration::ZERO;
+/// How long a worker that ends goes on with datasets.
+const FINISHING: Duration = Duration::from_secs(60);
 
 /// Work on the chunks of jobs that have a list
 ///
@@ -75,13 +77,14 @@ pub(crate) async fn run(args: WorkArgs, cx: &Context<'_>) -> Result<Exit> {
     let access = Access::of_this_process();
     let scratch = ScratchFolder::create(work.scratch().as_deref())?;
     let finisher = DatasetFinisher::new(service.clone(), access.clone(), scratch.path().to_owned());
+    // The last look remembers nothing of those before.
+    let last = DatasetFinisher::new(service.clone(), access.clone(), scratch.path().to_owned());
     let fetcher = Fetcher::new(fetch_config(&fetching));
     let fetcher = fetcher.map_err(|error| Failure::io(format!("cannot set up the HTTP client: {error}")))?;
     let chunks = JobChunks::new(repository.clone(), fetcher, access, scratch);
     let line = Line::new(cx.out, chunks.tally().clone());
     let duties = Duties::start(repository.clone());
-    let looking = finisher.clone();
-    let finishing = AbortOnDropHandle::new(tokio::spawn(async move { looking.run().await }));
+    let finishing = AbortOnDropHandle::new(tokio::spawn(async move { finisher.run().await }));
     cx.out.note(format_args!("worker {} takes chunks", text::printable(task_id.as_str())));
     let (shutdown, stop) = Shutdown::new();
     let worker = Worker::new(service, Arc::new(chunks), config);
@@ -106,7 +109,10 @@ pub(crate) async fn run(args: WorkArgs, cx: &Context<'_>) -> Result<Exit> {
     let end = match ended {
         Ok(end) => {
             if !stopping {
-                finish(&repository, &finisher).await?;
+                tokio::select! {
+                    finished = finish(&repository, &last, args.job) => finished?,
+                    () = signals.next() => line.say("datasets are left to whoever looks next"),
+                }
             }
             end
         }
@@ -125,11 +131,22 @@ pub(crate) async fn run(args: WorkArgs, cx: &Context<'_>) -> Result<Exit> {
     }
 }
 
-/// What would else wait for the next worker: ends are announced, and their datasets finished.
-async fn finish(repository: &Arc<dyn JobChunkRepository>, finisher: &DatasetFinisher) -> Result<()> {
+/// What would else wait for the next worker: ends are announced, and their datasets finished, of one job if there is one.
+/// Those that take longer are left to whoever looks next.
+async fn finish(
+    repository: &Arc<dyn JobChunkRepository>,
+    finisher: &DatasetFinisher,
+    job: Option<JobId>,
+) -> Result<()> {
     repository.announce_ends().await?;
-    finisher.look(LEFT_AT_THE_END).await?;
-    Ok(())
+    let finishing = async {
+        match job {
+            Some(job_id) => finisher.look_at(job_id, LEFT_AT_THE_END).await?,
+            None => finisher.look(LEFT_AT_THE_END).await.map(|_| ())?,
+        }
+        Ok(())
+    };
+    tokio::time::timeout(FINISHING, finishing).await.unwrap_or(Ok(()))
 }
 
 /// The limits of each fetch. No image waits longer than a chunk with the default time-out lets it.

@@ -4,14 +4,30 @@
 use ream::{ChunkId, CrawlJob, JobId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The first and the longest wait until a job is looked at again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
 
 #[derive(Default)]
-pub(super) struct Troubles(Mutex<BTreeMap<JobId, Trouble>>);
+pub(super) struct Troubles {
+    jobs: Mutex<BTreeMap<JobId, Trouble>>,
+    /// Jobs that are looked at just now.
+    begun: Mutex<BTreeSet<JobId>>,
+}
+
+/// A look at a job, until it is dropped.
+pub(super) struct Begun {
+    pub(super) job_id: JobId,
+    troubles: Arc<Troubles>,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.troubles.begun().remove(&self.job_id);
+    }
+}
 
 #[derive(Default)]
 struct Trouble {
@@ -52,10 +68,20 @@ impl Trouble {
 
 impl Troubles {
     fn all(&self) -> MutexGuard<'_, BTreeMap<JobId, Trouble>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn is_due(&self, job_id: JobId) -> bool {
+    fn begun(&self) -> MutexGuard<'_, BTreeSet<JobId>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to look at a job, unless it is looked at already or it is not its turn yet.
+    pub(super) fn begin(self: &Arc<Self>, job_id: JobId) -> Option<Begun> {
+        let begun = self.is_due(job_id) && self.begun().insert(job_id);
+        begun.then(|| Begun { job_id, troubles: Arc::clone(self) })
+    }
+
+    fn is_due(&self, job_id: JobId) -> bool {
         let again_at = self.all().get(&job_id).and_then(|trouble| trouble.again_at);
         again_at.is_none_or(|again_at| Instant::now() >= again_at)
     }
@@ -108,8 +134,13 @@ mod tests {
 
     #[test]
     fn a_job_in_trouble_is_looked_at_less_and_less_often_until_it_is_over() {
-        let troubles = Troubles::default();
+        let troubles = Arc::new(Troubles::default());
         let job_id = JobId::new(7);
+        let begun = troubles.begin(job_id);
+        assert!(
+            begun.is_some() && troubles.begin(job_id).is_none() && troubles.begin(JobId::new(8)).is_some()
+        );
+        drop(begun);
         assert!(troubles.is_due(job_id));
         for pause in [10, 20, 40, 80, 160, 300, 300] {
             troubles.tell(job_id, &"full");
