@@ -29,7 +29,7 @@ pub(crate) async fn request(State(app): State<App>, request: Request, next: Next
     let _entered = span.enter();
     let caller = response.extensions_mut().remove::<Caller>();
     let caller = caller.as_ref().map_or("-", Caller::name);
-    let duration_ms = took.as_secs_f64() * 1000.0;
+    let duration_ms = took.as_micros() as f64 / 1000.0;
     match response.extensions_mut().remove::<ProblemTold>() {
         Some(ProblemTold { code, detail }) if status >= 500 => {
             tracing::warn!(method, route, status, duration_ms, caller, code, detail, "request failed");
