@@ -18,8 +18,11 @@ struct Served {
 
 impl Served {
     fn start(session: &Session, more: &[&str]) -> Self {
-        let mut command = session.command(&["serve", "--listen", "127.0.0.1:0"]);
-        command.args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::of(session.command(&["serve", "--listen", "127.0.0.1:0"]).args(more))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
@@ -145,7 +148,7 @@ fn a_server_with_tokens_wants_one_and_no_log_has_it() {
     let (code, _, said) = with(None, &["jobs", "list"]);
     assert!(code == Some(5) && said.contains("has no token"), "{code:?} {said}");
     let (code, _, said) = with(Some("ream_1_00"), &["jobs", "list"]);
-    assert!(code == Some(5) && said.contains("unauthorized"), "{code:?} {said}");
+    assert!(code == Some(5) && said.contains("token is not known"), "{code:?} {said}");
     let (code, list, mut logs) = with(Some(&token), &["jobs", "list"]);
     assert!(code == Some(0) && list.contains("photos"), "{code:?} {logs}");
     let (code, _, said) = with(Some(&token), &["jobs", "pause", "1"]);
@@ -292,4 +295,29 @@ fn each_request_is_one_line_of_the_log() {
     quiet.get("/healthz");
     quiet.signal("TERM");
     assert!(!quiet.end().1.contains("/healthz"));
+}
+
+#[cfg(feature = "otel")]
+#[test]
+fn requests_are_sent_to_a_collector_as_spans() {
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let session = Session::new();
+    let mut serve = session.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let server = Served::of(serve.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint));
+    server.get("/v1/jobs/7");
+    // What it has not sent by then it sends at its end.
+    server.signal("TERM");
+    let (mut sent, _) = collector.accept().unwrap();
+    sent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut spans = Vec::new();
+    while !String::from_utf8_lossy(&spans).contains("GET /v1/jobs/{job_id}") {
+        let mut piece = [0; 4096];
+        let read = sent.read(&mut piece).unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&spans));
+        spans.extend_from_slice(&piece[..read]);
+    }
+    assert!(spans.starts_with(b"POST /v1/traces "));
+    sent.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    assert_eq!(server.end().0.code(), Some(0));
 }
