@@ -6,10 +6,13 @@ mod commands;
 mod context;
 mod exit;
 mod failure;
+mod log;
 mod output;
 mod pages;
 mod settings;
 mod signals;
+#[cfg(feature = "otel")]
+mod traces;
 mod values;
 
 use args::Cli;
@@ -17,7 +20,7 @@ use context::Context;
 use exit::Exit;
 use failure::{Failure, Result};
 use output::Output;
-use settings::{DatabaseSettings, Layers, LogFormat, OutputSettings, ServerSettings, Settings};
+use settings::{DatabaseSettings, Layers, OutputSettings, ServerSettings, Settings};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -55,7 +58,7 @@ fn start(cli: Cli, out: &mut Output) -> Result<Exit> {
         out.warning(format_args!("the variable `{name}` sets nothing; did you mean `{meant}`?"));
     }
     out.set_color(settings.output.color.value);
-    log_to_stderr(&settings.output, out.stderr_color());
+    let _log = log::start(&settings.output, out.stderr_color())?;
     // A hostile server can keep a thread busy for as long as its time limit lasts: the system then shares the
     // processors between more threads than there are processors.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).max(4);
@@ -89,18 +92,4 @@ fn report_only_own_panics() {
             report(panic);
         }
     }));
-}
-
-fn log_to_stderr(settings: &OutputSettings, ansi: bool) {
-    // Checked when the setting was read.
-    let Ok(filter) = settings.log.value.parse::<tracing_subscriber::EnvFilter>() else { return };
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .log_internal_errors(false);
-    match settings.log_format.value {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
 }
