@@ -41,6 +41,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// Bytes of a body, but for image lists. Default 2 MiB.
     pub max_body_bytes: usize,
+    /// Bytes of all bodies in memory together, but for the first 16 KiB of each; more is told to come later. Default 128 MiB.
+    pub max_bodies_bytes: usize,
     /// Bytes of an image list as it is sent. Default 64 GiB.
     pub max_list_bytes: u64,
     /// Image lists taken in at once; further ones are told to come later. Default 4.
@@ -64,6 +66,7 @@ impl Default for Limits {
         Self {
             max_connections: 10_000,
             max_body_bytes: 2 << 20,
+            max_bodies_bytes: 128 << 20,
             max_list_bytes: 64 << 30,
             max_lists: 4,
             max_head_bytes: 32 << 10,

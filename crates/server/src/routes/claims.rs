@@ -14,8 +14,8 @@ use ream::{
 use ream_core::event::Event;
 use ream_wire::Problem;
 use ream_wire::claims::{
-    Claim, ClaimedChunk, CompletionAnswer, CompletionItem, HeartbeatAnswer, HeartbeatAnswerItem,
-    HeartbeatItem,
+    Claim, ClaimedChunk, CompletionAnswer, CompletionItem, HeartbeatAnswer, HeartbeatAnswerForm,
+    HeartbeatAnswerItem, HeartbeatItem,
 };
 use ream_wire::page::Items;
 use std::collections::HashMap;
@@ -48,9 +48,9 @@ fn request(asked: Claim) -> Result<ClaimRequest> {
 ///
 /// The next due chunks, each under a lease. Where there is none it waits as long as `wait_s` says; empty when there is none
 /// then, either. Answers at once when the server is about to stop.
-#[utoipa::path(post, path = "/v1/claims", tag = "work", request_body = Claim,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key again gets the same chunks, as long as their leases hold", min_length = 1, max_length = 255)),
-    responses((status = 200, body = Items<ClaimedChunk>), Problems))]
+#[utoipa::path(post, operation_id = "claim", path = "/v1/claims", tag = "work", request_body = Claim,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key again gets the same chunks, as long as their leases hold", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    responses((status = 200, description = "The chunks, which the caller holds now", body = Items<ClaimedChunk>), Problems))]
 async fn claim(
     State(app): State<App>,
     caller: Caller,
@@ -117,6 +117,7 @@ fn check_count(items: usize) -> Result<()> {
 }
 
 /// Puts the answers of those that were asked for between the refusals, in the order of the items.
+#[allow(clippy::result_large_err, reason = "a problem is what an item gets instead of its answer")]
 fn merged<T>(
     count: usize,
     mut refused: HashMap<usize, Problem>,
@@ -134,8 +135,8 @@ fn merged<T>(
 /// Complete chunks
 ///
 /// Each is judged alone; the answers come in the order of the items.
-#[utoipa::path(post, path = "/v1/completions", tag = "work", request_body = Items<CompletionItem>,
-    responses((status = 200, body = Items<CompletionAnswer>), Problems))]
+#[utoipa::path(post, operation_id = "complete_many", path = "/v1/completions", tag = "work", request_body = Items<CompletionItem>,
+    responses((status = 200, description = "An answer for each item", body = Items<CompletionAnswer>), Problems))]
 async fn complete(
     State(app): State<App>,
     caller: Caller,
@@ -164,8 +165,8 @@ async fn complete(
 /// Keep leases
 ///
 /// Each is judged alone; the answers come in the order of the items.
-#[utoipa::path(post, path = "/v1/heartbeats", tag = "work", request_body = Items<HeartbeatItem>,
-    responses((status = 200, body = Items<HeartbeatAnswerItem>), Problems))]
+#[utoipa::path(post, operation_id = "heartbeat_many", path = "/v1/heartbeats", tag = "work", request_body = Items<HeartbeatItem>,
+    responses((status = 200, description = "An answer for each item", body = Items<HeartbeatAnswerForm>), Problems))]
 async fn heartbeat(
     State(app): State<App>,
     caller: Caller,

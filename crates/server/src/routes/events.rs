@@ -28,9 +28,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Server-sent events: `progress` each time its progress is another one than before, `end` with the last, or `deleted`.
 /// Their `data` is the job's progress with its `status`. An event's id names the state that it tells: who comes back with
 /// `Last-Event-ID` hears at once what is different, from any server. Who has heard the end gets 204, which ends an `EventSource`.
-#[utoipa::path(get, path = "/v1/jobs/{job_id}/events", tag = "jobs", params(("job_id" = i64, Path),
+#[utoipa::path(get, operation_id = "watch_job", path = "/v1/jobs/{job_id}/events", tag = "jobs", params(("job_id" = i64, Path),
     ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard")),
-    responses((status = 200, body = String, content_type = "text/event-stream"),
+    responses((status = 200, description = "Events, until the job has ended", body = String, content_type = "text/event-stream"),
         (status = 204, description = "The end was heard already"), Problems))]
 async fn events(State(app): State<App>, Id(job_id): Id<JobId>, headers: HeaderMap) -> Answer<Response> {
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
