@@ -134,7 +134,7 @@ async fn alone(servers: &Servers, chunk_id: ChunkId, event: Event) -> Result<Mov
         Event::Retry => Ask::post_once(at("retry")),
         Event::PutBack => patch(ChunkPatch { status: Some("pending".to_owned()), ..ChunkPatch::default() })?,
         Event::SetPriority(priority) => {
-            let body = ChunkPatch { priority: Some(priority.get().into()), ..ChunkPatch::default() };
+            let body = ChunkPatch { priority: Some(priority.get()), ..ChunkPatch::default() };
             Ask::patch(format!("/v1/chunks/{chunk_id}")).json(&body)?
         }
         Event::Claim { .. }
