@@ -62,12 +62,7 @@ async fn claim(
     if app.stopping.is_cancelled() {
         return Err(Refusal::new("unavailable", "the server is about to stop; ask another one"));
     }
-    let claimed = tokio::select! {
-        // What was claimed counts.
-        biased;
-        claimed = app.chunks.claim(request) => claimed?,
-        () = app.stopping.cancelled() => Vec::new(),
-    };
+    let claimed = app.chunks.claim_until(request, app.stopping.cancelled()).await?;
     app.metrics.chunks("claimed", claimed.len());
     let shown = |claimed: ream::ClaimedChunk| {
         let chunk = claimed.chunk;
@@ -93,9 +88,11 @@ async fn refused(
         return Ok(HashMap::new());
     }
     let check = async |at: usize, chunk_id: ChunkId, attempt: Option<Attempt>| {
-        caller.check_fenced(attempt)?;
-        let Some(attempt) = attempt else { return Ok(None) };
-        match app.holders.check(caller, chunk_id, attempt).await {
+        let checked = match (caller.check_fenced(attempt), attempt) {
+            (Ok(()), Some(attempt)) => app.holders.check(caller, chunk_id, attempt).await,
+            (checked, _) => checked,
+        };
+        match checked {
             Ok(()) => Ok(None),
             Err(Refusal(problem)) if problem.status < 500 => Ok(Some((at, *problem))),
             Err(refusal) => Err(refusal),
