@@ -199,3 +199,28 @@ async fn with_one_of_two_servers_gone_calls_go_on() {
     assert_eq!(jobs.items.len(), 2);
     second.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_costs_no_lease_where_another_one_answers() {
+    let scene = Scene::new().await;
+    let other = serve(scene.store.clone()).await;
+    let job_id = scene.job(1).await;
+    let servers = format!("http://127.0.0.1:{},http://127.0.0.1:{}", scene.proxy.port(), other.port);
+    let client = client(&servers);
+    let claimed = client.claim(claim(1)).await.unwrap().remove(0);
+    scene.proxy.stall_both();
+    let beat = Event::Heartbeat { attempt: claimed.chunk.attempt, progress: None };
+    let lease = Duration::from_millis(claimed.lease_duration_ms.unsigned_abs());
+    let actor = Actor::operator();
+    let beating = client.apply(vec![(claimed.chunk.id, beat.clone())], &actor);
+    let answers = tokio::time::timeout(lease, beating).await.expect("the lease would be over").unwrap();
+    assert!(answers.into_iter().all(|answer| answer.is_ok()));
+    // Whoever gave up before the next server was asked leaves that to the next call.
+    let hasty = client.apply(vec![(claimed.chunk.id, beat)], &actor);
+    tokio::time::timeout(Duration::from_secs(1), hasty)
+        .await
+        .expect("the one that answers is asked first")
+        .unwrap();
+    assert_eq!(scene.store.get_job(job_id).await.unwrap().counters.active_chunks, 1);
+    other.end().await;
+}
