@@ -100,7 +100,7 @@ async fn a_claim_asked_again_is_answered_though_others_wait_in_line() {
             server.client.post(server.url("/v1/claims")).header("Idempotency-Key", worker).json(&body);
         async move { request.send().await.unwrap().json::<Value>().await.unwrap() }
     };
-    let first = claim("w", 0).await;
+    let first = claim("w", 5).await;
     let waiting = (0..10).map(|_| server.post("/v1/claims", json!({"worker": "idle", "wait_s": 5})));
     let again = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
