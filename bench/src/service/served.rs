@@ -39,7 +39,7 @@ impl<'s> Served<'s> {
         let operator = create("bench", Role::Operator)?;
         drop(store);
         let mut process = Command::new(&stage.ream)
-            .args(["serve", "--listen", "127.0.0.1:0", "--database", &database.url()])
+            .args(["serve", "--quiet", "--listen", "127.0.0.1:0", "--database", &database.url()])
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -4,7 +4,7 @@ use crate::commands::{
     activity, chunks, completions, crawl, demo, failed, jobs, migrate, plan, serve, tokens, verify, watch,
     work,
 };
-use crate::settings::ColorWhen;
+use crate::settings::{ColorWhen, LogFormat};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -85,6 +85,9 @@ pub(crate) struct GlobalArgs {
     /// Log to standard error; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// The form of the log: text, or json for machines [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", hide_possible_values = true)]
+    pub(crate) log_format: Option<LogFormat>,
     /// When to use colours: auto, always or never [default: auto]
     #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
     pub(crate) color: Option<ColorWhen>,

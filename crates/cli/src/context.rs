@@ -7,6 +7,10 @@ use ream::{Actor, CrawlJobService, DatabaseUrl, JobChunkRepository, JobChunkingS
 use ream_client::{ClientOptions, RemoteRepository};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a command goes on asking a server that is out of reach: somebody waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The printer and the settings.
 pub(crate) struct Context<'a> {
@@ -55,6 +59,17 @@ impl<'a> Context<'a> {
     /// Usage: both a server and a database are named. Unreachable: it is missing or cannot be opened.
     pub(crate) async fn open(&self) -> Result<Session> {
         match self.target()? {
+            Target::Server(options) => server_session(&ClientOptions { patience: PATIENCE, ..options }),
+            Target::Database => Ok(database_session(self.open_store().await?)),
+        }
+    }
+
+    /// As [`Self::open`], for what goes on while a server is started again.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) async fn open_for_long(&self) -> Result<Session> {
+        match self.target()? {
             Target::Server(options) => server_session(&options),
             Target::Database => Ok(database_session(self.open_store().await?)),
         }
@@ -66,7 +81,7 @@ impl<'a> Context<'a> {
     /// As [`Self::open`].
     pub(crate) async fn create(&self) -> Result<Session> {
         match self.target()? {
-            Target::Server(options) => server_session(&options),
+            Target::Server(options) => server_session(&ClientOptions { patience: PATIENCE, ..options }),
             Target::Database => Ok(database_session(self.create_store().await?)),
         }
     }

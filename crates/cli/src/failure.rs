@@ -95,6 +95,9 @@ impl From<Error> for Failure {
             Error::NotFound { what: "job", .. } => {
                 Some("`ream jobs list` shows the jobs there are".to_owned())
             }
+            Error::NotFound { what: "token", .. } => {
+                Some("`ream tokens list` shows the tokens there are".to_owned())
+            }
             Error::NotFound { .. } => Some("`ream chunks list JOB` shows the chunks of a job".to_owned()),
             _ => None,
         };

@@ -6,10 +6,13 @@ mod commands;
 mod context;
 mod exit;
 mod failure;
+mod log;
 mod output;
 mod pages;
 mod settings;
 mod signals;
+#[cfg(feature = "otel")]
+mod traces;
 mod values;
 
 use args::Cli;
@@ -45,7 +48,7 @@ fn start(cli: Cli, out: &mut Output) -> Result<Exit> {
     }
     let layers = Layers::read(cli.global.config.clone())?;
     let settings = Settings {
-        output: OutputSettings::load(&layers, cli.global.color, cli.global.log())?,
+        output: OutputSettings::load(&layers, cli.global.color, cli.global.log(), cli.global.log_format)?,
         database: DatabaseSettings::load(&layers, cli.global.database.as_deref())?,
         server: ServerSettings::load(&layers, cli.global.server.as_deref())?,
         layers,
@@ -55,7 +58,7 @@ fn start(cli: Cli, out: &mut Output) -> Result<Exit> {
         out.warning(format_args!("the variable `{name}` sets nothing; did you mean `{meant}`?"));
     }
     out.set_color(settings.output.color.value);
-    log_to_stderr(&settings.output.log.value, out.stderr_color());
+    let _log = log::start(&settings.output, out.stderr_color())?;
     // A hostile server can keep a thread busy for as long as its time limit lasts: the system then shares the
     // processors between more threads than there are processors.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).max(4);
@@ -89,15 +92,4 @@ fn report_only_own_panics() {
             report(panic);
         }
     }));
-}
-
-fn log_to_stderr(filter: &str, ansi: bool) {
-    // Checked when the setting was read.
-    let Ok(filter) = filter.parse::<tracing_subscriber::EnvFilter>() else { return };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .log_internal_errors(false)
-        .init();
 }

@@ -13,7 +13,7 @@ mod server;
 mod work;
 
 pub(crate) use concerns::{
-    ColorWhen, DatabaseSettings, JobFlags, JobSettings, OutputSettings, WatchSettings,
+    ColorWhen, DatabaseSettings, JobFlags, JobSettings, LogFormat, OutputSettings, WatchSettings,
 };
 pub(crate) use crawl::{DatasetFlags, DatasetSettings, FetchFlags, FetchSettings, FetchTable};
 pub(crate) use images::{ImageFlags, ImageSettings};
@@ -48,6 +48,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("token", ""),
     key("color", "--color"),
     key("log", "--quiet or --verbose"),
+    key("log_format", "--log-format"),
     key("serve.listen", "--listen"),
     key("serve.storage", "--storage"),
     key("serve.tls_cert", "--tls-cert"),
@@ -335,7 +336,7 @@ mod tests {
         let settings = Settings {
             database: DatabaseSettings::load(&layers, None).unwrap(),
             server: ServerSettings::load(&layers, None).unwrap(),
-            output: OutputSettings::load(&layers, None, None).unwrap(),
+            output: OutputSettings::load(&layers, None, None, None).unwrap(),
             layers,
         };
         let rows: Vec<_> = settings.rows().unwrap().iter().map(|row| row.key).collect();

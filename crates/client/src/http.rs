@@ -23,8 +23,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long a server may think about an ordinary request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same where there is another server to ask: less than a lease, so that a server that hangs costs none.
+const ANSWER_TIMEOUT_OF_ONE: Duration = Duration::from_secs(4);
 /// How long it may think about a request that goes through a whole job.
 const LONG_ANSWER_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long the sending of a file may take, and what the server makes of it.
+const FILE_TIMEOUT: Duration = Duration::from_secs(48 * 3600);
 /// The largest answer that is read: a thousand chunks with long messages.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
@@ -56,6 +60,8 @@ pub(crate) struct Ask {
     repeat: Repeat,
     key: Option<String>,
     timeout: Duration,
+    /// The server has more to do than to look something up.
+    takes_long: bool,
 }
 
 /// A successful answer.
@@ -68,7 +74,15 @@ pub(crate) struct Answered<T> {
 
 impl Ask {
     fn new(method: Method, path: impl Into<String>, repeat: Repeat) -> Self {
-        Self { method, path: path.into(), body: Content::Nothing, repeat, key: None, timeout: ANSWER_TIMEOUT }
+        Self {
+            method,
+            path: path.into(),
+            body: Content::Nothing,
+            repeat,
+            key: None,
+            timeout: ANSWER_TIMEOUT,
+            takes_long: false,
+        }
     }
 
     pub(crate) fn get(path: impl Into<String>) -> Self {
@@ -105,6 +119,8 @@ impl Ask {
     /// With a file.
     pub(crate) fn file(mut self, path: PathBuf, sent: Sent) -> Self {
         self.body = Content::File(path, sent);
+        self.takes_long = true;
+        self.timeout = FILE_TIMEOUT;
         self
     }
 
@@ -124,6 +140,7 @@ impl Ask {
     /// The server goes through a whole job.
     pub(crate) fn long(mut self) -> Self {
         self.timeout = LONG_ANSWER_TIMEOUT;
+        self.takes_long = true;
         self
     }
 }
@@ -185,6 +202,24 @@ impl Servers {
     }
 }
 
+/// A try at one server. Whoever gives it up without an answer leaves it to the next call to ask another server.
+struct Asked<'s> {
+    servers: &'s Inner,
+    at: usize,
+    answered: bool,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            let next = (self.at + 1) % self.servers.urls.len();
+            // Another call may have moved on already.
+            let current = &self.servers.current;
+            let _ = current.compare_exchange(self.at, next, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Why there is no answer of the service.
 enum NoAnswer {
     /// It may be asked again.
@@ -195,22 +230,36 @@ enum NoAnswer {
 
 impl Inner {
     async fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<Answered<T>> {
-        let mut pauses = Pauses::until(Instant::now() + self.patience);
+        // Patience begins when it is first needed.
+        let mut pauses: Option<Pauses> = None;
         let mut resent = false;
         loop {
             let at = self.current.load(Ordering::Relaxed);
+            let mut asked = Asked { servers: self, at, answered: false };
             match self.ask_one(&ask, at).await {
                 Ok((status, body)) => {
+                    asked.answered = true;
                     let body: &[u8] = if body.is_empty() { b"null" } else { &body };
                     let value = serde_json::from_slice(body).map_err(|error| odd(&ask.path, &error))?;
                     return Ok(Answered { value, status, resent });
                 }
-                Err(NoAnswer::Refused(error)) => return Err(error),
+                Err(NoAnswer::Refused(error)) => {
+                    asked.answered = true;
+                    let was_done = resent && ask.method == Method::DELETE;
+                    return match error {
+                        // It was there the first time, of which the answer was lost.
+                        Error::NotFound { .. } if was_done => {
+                            let value =
+                                serde_json::from_slice(b"null").map_err(|error| odd(&ask.path, &error))?;
+                            Ok(Answered { value, status: StatusCode::NO_CONTENT, resent })
+                        }
+                        error => Err(error),
+                    };
+                }
                 Err(NoAnswer::Lost(lost, error)) => {
-                    // Another call may have moved on already.
-                    let next = (at + 1) % self.urls.len();
-                    let _ = self.current.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
+                    drop(asked);
                     tracing::debug!(%error, path = ask.path, "a server did not answer");
+                    let pauses = pauses.get_or_insert_with(|| Pauses::until(Instant::now() + self.patience));
                     if !pauses.wait(ask.repeat, lost).await {
                         return Err(error);
                     }
@@ -220,12 +269,20 @@ impl Inner {
         }
     }
 
+    /// How long one server may take.
+    fn timeout(&self, ask: &Ask) -> Duration {
+        if self.urls.len() == 1 || ask.takes_long {
+            return ask.timeout;
+        }
+        ask.timeout - ANSWER_TIMEOUT + ANSWER_TIMEOUT_OF_ONE
+    }
+
     async fn ask_one(&self, ask: &Ask, at: usize) -> std::result::Result<(StatusCode, Bytes), NoAnswer> {
         let base = &self.urls[at % self.urls.len()];
         let url = base
             .join(ask.path.trim_start_matches('/'))
             .map_err(|error| NoAnswer::Refused(odd(&ask.path, &error)))?;
-        let mut request = self.client.request(ask.method.clone(), url).timeout(ask.timeout);
+        let mut request = self.client.request(ask.method.clone(), url).timeout(self.timeout(ask));
         request = match &ask.body {
             Content::Nothing => request,
             Content::Json(body) => {

@@ -128,13 +128,15 @@ async fn alone(servers: &Servers, chunk_id: ChunkId, event: Event) -> Result<Mov
             Ask::post_once(at("processing")).json(&body)?
         }
         Event::Fail { attempt, message } => {
-            Ask::post(at("failed")).json(&Failed { attempt, error_message: message })?
+            // Said again without an attempt it could end the work of somebody who has begun meanwhile.
+            let ask = if attempt.is_some() { Ask::post(at("failed")) } else { Ask::post_once(at("failed")) };
+            ask.json(&Failed { attempt, error_message: message })?
         }
         Event::Release { attempt } => Ask::post(at("release")).json(&OfAttempt { attempt })?,
         Event::Retry => Ask::post_once(at("retry")),
         Event::PutBack => patch(ChunkPatch { status: Some("pending".to_owned()), ..ChunkPatch::default() })?,
         Event::SetPriority(priority) => {
-            let body = ChunkPatch { priority: Some(priority.get().into()), ..ChunkPatch::default() };
+            let body = ChunkPatch { priority: Some(priority.get()), ..ChunkPatch::default() };
             Ask::patch(format!("/v1/chunks/{chunk_id}")).json(&body)?
         }
         Event::Claim { .. }

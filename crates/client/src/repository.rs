@@ -111,7 +111,7 @@ impl Query {
     }
 }
 
-fn created(created: CreatedChunks) -> Creation {
+fn created(created: &CreatedChunks) -> Creation {
     Creation {
         total_chunks: created.total_chunks,
         stored_chunks: created.total_chunks,
@@ -140,7 +140,7 @@ impl JobChunkRepository for RemoteRepository {
         let body = NewJob {
             executor: Some(new.executor().to_string()),
             max_images: new.max_images.map(|images| signed("max_images", images)).transpose()?,
-            priority: Some(new.priority.get().into()),
+            priority: Some(new.priority.get()),
             chunk_size: Some(signed("chunk_size", new.chunk_size)?),
             policy: Some(new.policy.into()),
             name: new.name,
@@ -174,7 +174,7 @@ impl JobChunkRepository for RemoteRepository {
                 let body = JobPatch {
                     name,
                     max_images: max_images.map(|images| signed("max_images", images)).transpose()?,
-                    priority: priority.map(|priority| priority.get().into()),
+                    priority: priority.map(Priority::get),
                     policy,
                 };
                 Ask::patch(format!("/v1/jobs/{job_id}")).json(&body)?.long()
@@ -204,11 +204,11 @@ impl JobChunkRepository for RemoteRepository {
     ) -> Result<Creation> {
         let body = NewChunks {
             max_images: Some(signed("max_images", max_images)?),
-            priority: priority.map(|priority| priority.get().into()),
+            priority: priority.map(Priority::get),
             chunks: None,
         };
         let ask = Ask::post(format!("/v1/jobs/{job_id}/chunks")).json(&body)?.long();
-        Ok(created(self.servers.read(ask).await?))
+        Ok(created(&self.servers.read(ask).await?))
     }
 
     async fn bulk_create_once(
@@ -221,7 +221,7 @@ impl JobChunkRepository for RemoteRepository {
         let chunk = |chunk: NewChunk| ream_wire::jobs::NewChunk {
             chunk_index: chunk.chunk_index,
             image_range: chunk.image_range,
-            priority: chunk.priority.map(|priority| priority.get().into()),
+            priority: chunk.priority.map(Priority::get),
         };
         let chunks = Some(chunks.into_iter().map(chunk).collect());
         let body = NewChunks { chunks, ..NewChunks::default() };
@@ -229,7 +229,7 @@ impl JobChunkRepository for RemoteRepository {
             Ask::post(format!("/v1/jobs/{job_id}/chunks")).json(&body)?.keyed(once.map(Once::key)).long();
         let answer = self.servers.ask::<CreatedChunks>(ask).await?;
         let repeated = answer.status == StatusCode::OK && !answer.resent;
-        let mut answer = created(answer.value);
+        let mut answer = created(&answer.value);
         // Asked again after an answer that was lost, it is this very call that created them.
         answer.created = !repeated;
         Ok(Answered { answer, repeated })

@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $text:tt;)+) => {
         /// What was done. One row per change of a chunk's status; one per call for what an operator does to a job.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

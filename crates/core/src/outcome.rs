@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 macro_rules! error_classes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $transient:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $text:tt, $transient:literal;)+) => {
         /// Why an image could not be had. Errors of images are data: a chunk whose images failed permanently
         /// is still completed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,18 +83,22 @@ impl fmt::Display for ErrorClass {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Outcome {
     /// Images fetched, checked and stored.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0))]
     pub images_ok: u64,
     /// Images that failed, by class.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images_failed: BTreeMap<ErrorClass, u64>,
     /// Bytes of the images that were stored.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0))]
     pub bytes: u64,
     /// How long the attempt worked on the chunk, in milliseconds by the worker's clock.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0))]
     pub duration_ms: u64,
     /// Names of the output files, relative to the dataset: staged ones until the chunk is published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 64))]
     pub outputs: Vec<String>,
 }
 
@@ -157,9 +161,11 @@ impl Outcome {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChunkProgress {
     /// Images done, failed ones included.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0))]
     pub images_done: u64,
     /// Bytes received so far.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0))]
     pub bytes: u64,
 }
 

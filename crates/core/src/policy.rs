@@ -12,22 +12,30 @@ use std::str::FromStr;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyFields {
     /// How often a worker should report, in seconds. 1 to 3,600, shorter than the lease. Default 5.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 3600))]
     pub heartbeat_interval_s: u32,
     /// How long a chunk is held without a heartbeat, in seconds. 2 to 86,400. Default 15.
+    #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 86400))]
     pub lease_duration_s: u32,
     /// How long one attempt may take, in seconds. 1 to 2,592,000 (30 days). Default 3,600.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2592000))]
     pub chunk_timeout_s: u32,
     /// How long the job may take from the creation of its chunks, in seconds; then it is cancelled.
     /// 1 to 315,360,000 (ten years). Default none.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 315360000))]
     pub job_deadline_s: Option<u32>,
     /// How often a failed chunk is put back by the service itself. 0 to 1,000. Default 3.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1000))]
     pub max_retries: u32,
     /// The wait before the first retry, in seconds; each further one is four times as long. 0 to 86,400. Default 30.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 86400))]
     pub backoff_initial_s: u32,
     /// The longest wait before a retry, in seconds. 0 to 86,400. Default 3,600.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 86400))]
     pub backoff_max_s: u32,
     /// How long a dispatched chunk is left to its Celery task before others may start it, in seconds.
     /// 1 to 2,592,000. Default 600.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2592000))]
     pub redispatch_after_s: u32,
     /// Whether sites may refuse the job's images. Default respect.
     pub robots: RobotsPolicy,

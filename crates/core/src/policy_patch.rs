@@ -4,7 +4,7 @@ use crate::policy::{Policy, PolicyFields, RobotsPolicy};
 use serde::{Deserialize, Serialize};
 
 macro_rules! policy_patch {
-    ($($field:ident: $type:ty,)+) => {
+    ($($field:ident: $type:ty $(, $least:tt..=$most:tt)?;)+) => {
         /// Changes of a policy.
         #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -13,11 +13,12 @@ macro_rules! policy_patch {
             $(
                 /// As in the policy.
                 #[serde(default, skip_serializing_if = "Option::is_none")]
+                $(#[cfg_attr(feature = "openapi", schema(minimum = $least, maximum = $most))])?
                 pub $field: Option<$type>,
             )+
             /// As in the policy; null takes the deadline away.
             #[serde(default, skip_serializing_if = "Option::is_none", with = "told")]
-            #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>))]
+            #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, maximum = 315_360_000))]
             pub job_deadline_s: Option<Option<u32>>,
         }
 
@@ -41,14 +42,14 @@ macro_rules! policy_patch {
 }
 
 policy_patch! {
-    heartbeat_interval_s: u32,
-    lease_duration_s: u32,
-    chunk_timeout_s: u32,
-    max_retries: u32,
-    backoff_initial_s: u32,
-    backoff_max_s: u32,
-    redispatch_after_s: u32,
-    robots: RobotsPolicy,
+    heartbeat_interval_s: u32, 1..=3600;
+    lease_duration_s: u32, 2..=86_400;
+    chunk_timeout_s: u32, 1..=2_592_000;
+    max_retries: u32, 0..=1000;
+    backoff_initial_s: u32, 0..=86_400;
+    backoff_max_s: u32, 0..=86_400;
+    redispatch_after_s: u32, 1..=2_592_000;
+    robots: RobotsPolicy;
 }
 
 /// A field that may be null, or not be there at all, which is something else.

@@ -12,7 +12,11 @@ pub const MAX_IMAGE_NUMBER: u64 = i64::MAX as u64 - 1;
 #[serde(try_from = "RangeFields", into = "RangeFields")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ImageRange {
+    /// The first image.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0))]
     start: u64,
+    /// The last image, which belongs to the range.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0))]
     end: u64,
 }
 

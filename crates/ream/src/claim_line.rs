@@ -1,6 +1,7 @@
 //! Claims that wait for a chunk. Those that want the same stand in one line, and only the first few of it look: a thousand idle
 //! workers cost the database what these few do.
 
+use futures::FutureExt as _;
 use ream_core::job::Executor;
 use ream_core::{JobId, Result};
 use ream_store::{ClaimRequest, ClaimedChunk, JobChunkRepository};
@@ -29,25 +30,34 @@ struct Line {
 }
 
 impl ClaimLines {
-    /// Claims, and waits for a chunk as long as the request says where there is none.
+    /// Claims, and waits for a chunk as long as the request says where there is none, and no longer than `stop` is said. A look
+    /// that has begun is awaited in any case: what it claims counts.
     pub(crate) async fn claim(
         &self,
         repository: &dyn JobChunkRepository,
         request: ClaimRequest,
+        stop: impl Future<Output = ()>,
     ) -> Result<Vec<ClaimedChunk>> {
+        let mut stop = std::pin::pin!(stop.fuse());
         let deadline = Instant::now() + request.wait;
         let wanted = (request.job_id, request.executor);
         let mut wake_ups = repository.wake_ups();
-        // Nobody overtakes those who wait.
-        if request.wait.is_zero() || !self.lock().contains_key(&wanted) {
+        // Nobody overtakes those who wait, but who asks again by its key for what it was given already.
+        let looks_first = request.wait.is_zero() || request.once.is_some();
+        if looks_first || !self.lock().contains_key(&wanted) {
             let claimed = repository.claim(request.clone()).await?;
             if !claimed.is_empty() || Instant::now() >= deadline {
                 return Ok(claimed);
             }
         }
         let place = Place::join(self, wanted);
-        let Ok(Ok(_looks)) = timeout_at(deadline, place.lookers.acquire()).await else {
-            return Ok(Vec::new());
+        let turn = timeout_at(deadline, place.lookers.acquire());
+        let _looks = tokio::select! {
+            turn = turn => match turn {
+                Ok(Ok(turn)) => turn,
+                _ => return Ok(Vec::new()),
+            },
+            () = &mut stop => return Ok(Vec::new()),
         };
         loop {
             // Seen before looking, so that a wake-up between looking and waiting is not missed.
@@ -58,9 +68,15 @@ impl ClaimLines {
                 return Ok(claimed);
             }
             let until = deadline.min(Instant::now() + LOOK_INTERVAL);
-            if let Ok(Err(_)) = timeout_at(until, wake_ups.changed()).await {
-                // Without anybody who could wake, only time does.
-                tokio::time::sleep_until(until).await;
+            let woken = async {
+                if let Ok(Err(_)) = timeout_at(until, wake_ups.changed()).await {
+                    // Without anybody who could wake, only time does.
+                    tokio::time::sleep_until(until).await;
+                }
+            };
+            tokio::select! {
+                () = woken => {}
+                () = &mut stop => return Ok(Vec::new()),
             }
             if Instant::now() >= deadline {
                 return Ok(Vec::new());

@@ -301,8 +301,20 @@ impl JobChunkingService {
     /// Validation: `limit` outside 1 to 1,000. Not found: no job of the id asked for. Conflict: the request's key was used
     /// for another call.
     pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedChunk>> {
+        self.claim_until(request, std::future::pending()).await
+    }
+
+    /// [`Self::claim`] that waits no longer once `stop` is said.
+    ///
+    /// # Errors
+    /// As [`Self::claim`].
+    pub async fn claim_until(
+        &self,
+        request: ClaimRequest,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<Vec<ClaimedChunk>> {
         request.validate()?;
-        self.lines.claim(&*self.repository, request).await
+        self.lines.claim(&*self.repository, request, stop).await
     }
 
     /// Extends a lease, may report progress, and tells whether to go on.

@@ -3,6 +3,7 @@
 use crate::access::Peer;
 use crate::app::App;
 use crate::config::Limits;
+use crate::limits::prefix;
 use crate::metrics::Metrics;
 use crate::tls;
 use axum::Router;
@@ -13,14 +14,17 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -44,6 +48,7 @@ pub(crate) async fn serve(
     let connections = Arc::new(Semaphore::new(limits.max_connections));
     let router = app.router();
     let protocols = Arc::new(Protocols::new(&limits));
+    let addresses = Addresses::default();
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -54,15 +59,20 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer, place)) => {
+                let Some(counted) = addresses.count(peer.ip(), limits.max_connections_per_address) else {
+                    tracing::debug!(%peer, "too many connections from this address");
+                    continue;
+                };
                 let connection = Connection {
                     router: router.clone(),
                     protocols: protocols.clone(),
                     tls: tls.clone(),
                     watcher: graceful.watcher(),
                     handshake_timeout: limits.head_timeout,
+                    write_timeout: limits.write_timeout,
                 };
                 tokio::spawn(async move {
-                    let _present = (place, Metrics::connection());
+                    let _present = (place, counted, Metrics::connection());
                     connection.serve(stream, peer).await;
                 });
             }
@@ -80,6 +90,43 @@ pub(crate) async fn serve(
     match tokio::time::timeout(limits.drain_timeout, graceful.shutdown()).await {
         Ok(()) => 0,
         Err(_) => limits.max_connections - connections.available_permits(),
+    }
+}
+
+/// Connections of each address.
+#[derive(Clone, Default)]
+struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One of them, until it is dropped.
+struct Counted {
+    addresses: Addresses,
+    address: IpAddr,
+}
+
+impl Addresses {
+    /// Counts another one; `None` where there are so many already.
+    fn count(&self, address: IpAddr, at_most: usize) -> Option<Counted> {
+        let address = prefix(address);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(address).or_default();
+        if *count >= at_most {
+            return None;
+        }
+        *count += 1;
+        drop(all);
+        Some(Counted { addresses: self.clone(), address })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut all = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.address);
+            }
+        }
     }
 }
 
@@ -127,6 +174,7 @@ struct Connection {
     tls: Option<TlsAcceptor>,
     watcher: Watcher,
     handshake_timeout: Duration,
+    write_timeout: Duration,
 }
 
 impl Connection {
@@ -142,11 +190,19 @@ impl Connection {
         }
     }
 
+    /// Gives up on who takes nothing of what it is sent.
+    fn patient<S: AsyncRead + AsyncWrite>(&self, stream: S) -> Pin<Box<TimeoutStream<S>>> {
+        let mut patient = TimeoutStream::new(stream);
+        patient.set_write_timeout(Some(self.write_timeout));
+        Box::pin(patient)
+    }
+
     async fn speak_http1(
         self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         peer: SocketAddr,
     ) {
+        let stream = self.patient(stream);
         let service = answering(self.router, peer);
         let connection = self.protocols.http1.serve_connection(TokioIo::new(stream), service);
         note_end(peer, self.watcher.watch(connection).await);
@@ -157,6 +213,7 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         peer: SocketAddr,
     ) {
+        let stream = self.patient(stream);
         let service = answering(self.router, peer);
         let connection = self.protocols.http2.serve_connection(TokioIo::new(stream), service);
         note_end(peer, self.watcher.watch(connection).await);

@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use http::uri::Authority;
 use http::{HeaderMap, Method, header};
 use ream::{Actor, Attempt, Role, TokenId};
 use std::net::IpAddr;
@@ -97,7 +98,11 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
 async fn admit(app: &App, request: &Parts) -> Result<Caller, Refusal> {
     let peer = request.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
     let caller = match need(request) {
-        Some(Need::Nothing) => return Ok(Caller::open()),
+        Some(Need::Nothing) => {
+            let caller = Caller::open();
+            app.rates.check(&caller, peer)?;
+            return Ok(caller);
+        }
         Some(need) => {
             let caller = who(app, request, peer).await?;
             if !need.is_met_by(caller.role) {
@@ -126,11 +131,11 @@ fn need(request: &Parts) -> Option<Need> {
 async fn who(app: &App, request: &Parts, peer: IpAddr) -> Result<Caller, Refusal> {
     let given = bearer(&request.headers);
     if app.tokens.is_open(peer).await? {
-        guard::check_not_a_web_page(&request.headers)?;
+        guard::check_is_local(&request.headers, request.uri.authority().map(Authority::as_str))?;
         return Ok(Caller::open());
     }
     let found = match given {
-        Some(given) => app.tokens.find(given).await?,
+        Some(given) => app.tokens.find(given, || app.rates.check_looks(peer)).await?,
         None => Err(
             "the request has no token: send it as `Authorization: Bearer TOKEN`; an admin makes one with \
              `ream tokens create`"

@@ -17,6 +17,7 @@ use ream::{CrawlJobService, JobChunkRepository, JobChunkingService, Store};
 use std::any::Any;
 use std::ops::Deref;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -33,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) holders: Holders,
     pub(crate) datasets: Datasets,
     pub(crate) rates: Rates,
+    /// A permit for each byte of a large body in memory.
+    pub(crate) bodies: Arc<Semaphore>,
     pub(crate) hub: Hub,
     pub(crate) metrics: Metrics,
     /// Said when the server is told to stop: who waits, waits no longer.
@@ -62,6 +65,7 @@ impl App {
             holders: Holders::new(repository.clone()),
             datasets: Datasets::new(config.storage.clone(), config.limits.max_lists),
             rates: Rates::new(&config.limits),
+            bodies: Arc::new(Semaphore::new(config.limits.max_bodies_bytes.min(Semaphore::MAX_PERMITS))),
             hub: Hub::new(repository.clone()),
             metrics: Metrics::new(),
             repository,
@@ -97,6 +101,7 @@ async fn method_not_allowed() -> Refusal {
     )
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the layer hands it over")]
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let told =
         panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());

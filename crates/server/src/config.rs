@@ -39,8 +39,12 @@ pub struct TlsFiles {
 pub struct Limits {
     /// Connections at once; further ones wait to be accepted. Default 10,000.
     pub max_connections: usize,
+    /// Connections at once from one address; further ones are closed. Default 2,500.
+    pub max_connections_per_address: usize,
     /// Bytes of a body, but for image lists. Default 2 MiB.
     pub max_body_bytes: usize,
+    /// Bytes of all bodies in memory together, but for the first 16 KiB of each; more is told to come later. Default 128 MiB.
+    pub max_bodies_bytes: usize,
     /// Bytes of an image list as it is sent. Default 64 GiB.
     pub max_list_bytes: u64,
     /// Image lists taken in at once; further ones are told to come later. Default 4.
@@ -51,6 +55,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Time for a body; an image list has it between two pieces. Default 30 s.
     pub body_timeout: Duration,
+    /// How long a client may take none of what it is sent. Default 30 s.
+    pub write_timeout: Duration,
     /// Requests a second of one token, or of one address where there are none. Default 10,000.
     pub requests_per_s: u32,
     /// Refused tokens a minute from one address. Default 60.
@@ -63,12 +69,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            max_connections_per_address: 2_500,
             max_body_bytes: 2 << 20,
+            max_bodies_bytes: 128 << 20,
             max_list_bytes: 64 << 30,
             max_lists: 4,
             max_head_bytes: 32 << 10,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             requests_per_s: 10_000,
             refusals_per_min: 60,
             drain_timeout: Duration::from_secs(30),

@@ -50,6 +50,8 @@ impl Datasets {
             return Err(bad());
         }
         let place = root.join(name).map_err(|_| bad())?;
+        // What is stored has to be read again.
+        Storage::parse("dataset", &place.to_string()).map_err(|_| bad())?;
         Ok(place.to_string())
     }
 

@@ -5,12 +5,18 @@ use crate::answer::Refusal;
 use crate::app::App;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures::StreamExt as _;
 use http::{HeaderMap, header};
 use ream::{ChunkId, Error, JobId, Once, TokenId};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
+
+mod objects;
+
+/// What a body may have without being counted: nearly all have less.
+const SMALL_BODY_BYTES: usize = 16 << 10;
 
 /// A number of the path, as the route names it.
 pub(crate) trait PathId: Sized {
@@ -71,8 +77,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
-        let bytes = read_json(&parts.headers, body, app).await?;
-        parse(&bytes).map(Self)
+        let body = read_json(&parts.headers, body, app).await?;
+        parse(&body.bytes).map(Self)
     }
 }
 
@@ -88,8 +94,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Asked<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, app).await?;
-        let bytes = read_json(&parts.headers, body, app).await?;
-        let body = parse(&bytes)?;
+        let Held { bytes, .. } = &read_json(&parts.headers, body, app).await?;
+        let body = parse(bytes)?;
         let Some(key) = parts.headers.get(ream_wire::IDEMPOTENCY_KEY) else {
             return Ok(Self { body, once: None });
         };
@@ -97,7 +103,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Asked<T> {
             Error::invalid(ream_wire::IDEMPOTENCY_KEY, "not visible ASCII", "1 to 255 visible characters")
         })?;
         let mut digest = Sha256::new();
-        for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), &bytes] {
+        for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), bytes] {
             digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             digest.update(part);
         }
@@ -108,20 +114,50 @@ impl<T: DeserializeOwned> FromRequest<App> for Asked<T> {
     }
 }
 
-async fn read_json(headers: &HeaderMap, body: axum::body::Body, app: &App) -> Result<Bytes, Refusal> {
+/// A body in memory.
+#[derive(Default)]
+struct Held {
+    bytes: BytesMut,
+    /// For what is beyond [`SMALL_BODY_BYTES`].
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    /// # Errors
+    /// Unavailable: all bodies together have more than the server holds.
+    fn add(&mut self, piece: &[u8], app: &App) -> Result<(), Refusal> {
+        let beyond = |bytes: usize| bytes.saturating_sub(SMALL_BODY_BYTES);
+        let more = beyond(self.bytes.len() + piece.len()) - beyond(self.bytes.len());
+        if more > 0 {
+            let more = u32::try_from(more).unwrap_or(u32::MAX);
+            let room = app.bodies.clone().try_acquire_many_owned(more);
+            let room = room.map_err(|_| {
+                Refusal::new("unavailable", "many large requests come at once; send this one again later")
+            })?;
+            match &mut self.room {
+                Some(present) => present.merge(room),
+                None => self.room = Some(room),
+            }
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+}
+
+async fn read_json(headers: &HeaderMap, body: axum::body::Body, app: &App) -> Result<Held, Refusal> {
     let limits = &app.config.limits;
-    let bytes = tokio::time::timeout(limits.body_timeout, read(headers, body, limits.max_body_bytes)).await;
+    let body = tokio::time::timeout(limits.body_timeout, read(headers, body, app)).await;
     let late = |_| {
         let detail = format!("the body did not come within {} s", limits.body_timeout.as_secs());
         Refusal::new("timeout", detail)
     };
-    let bytes = bytes.map_err(late)??;
-    if !bytes.is_empty() && !is_json(headers) {
+    let body = body.map_err(late)??;
+    if !body.bytes.is_empty() && !is_json(headers) {
         let found = headers.get(header::CONTENT_TYPE).map_or("none", |kind| kind.to_str().unwrap_or("?"));
         let detail = format!("the content type is {found:?}, allowed is application/json");
         return Err(Refusal::new("unsupported_media_type", detail));
     }
-    Ok(bytes)
+    Ok(body)
 }
 
 /// `application/json`, with or without parameters, or a kind of it.
@@ -131,7 +167,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-async fn read(headers: &HeaderMap, body: axum::body::Body, most: usize) -> Result<Bytes, Refusal> {
+async fn read(headers: &HeaderMap, body: axum::body::Body, app: &App) -> Result<Held, Refusal> {
+    let most = app.config.limits.max_body_bytes;
     let too_large = || Refusal::new("too_large", format!("the body has more than {most} bytes"));
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -139,26 +176,22 @@ async fn read(headers: &HeaderMap, body: axum::body::Body, most: usize) -> Resul
         return Err(too_large());
     }
     let mut pieces = body.into_data_stream();
-    let mut bytes = BytesMut::new();
+    let mut held = Held::default();
     while let Some(piece) = pieces.next().await {
         let piece =
             piece.map_err(|error| Refusal::new("bad_request", format!("the body broke off: {error}")))?;
-        if bytes.len() + piece.len() > most {
+        if held.bytes.len() + piece.len() > most {
             return Err(too_large());
         }
-        bytes.extend_from_slice(&piece);
+        held.add(&piece, app)?;
     }
-    Ok(bytes.freeze())
+    Ok(held)
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
-    // Serde would take an array for an object's values in their order.
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first == b'[') {
-        return Err(Error::invalid("body", "an array", "a JSON object").into());
-    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let value = serde_path_to_error::deserialize(objects::Strict(&mut json)).map_err(|error| {
         let field = error.path().to_string();
         let inner = error.into_inner();
         match inner.classify() {
@@ -186,6 +219,12 @@ fn bad_json(error: &serde_json::Error) -> Refusal {
 fn not_as_expected(error: &serde_json::Error) -> (String, String) {
     let said = error.to_string();
     let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+    // Our own errors have it ready.
+    if let Some((value, allowed)) = said.split_once(", allowed is ")
+        && let Some((_, value)) = value.split_once("` is ")
+    {
+        return (value.to_owned(), allowed.to_owned());
+    }
     match said.split_once(", expected ") {
         Some((value, allowed)) => (value.to_owned(), allowed.to_owned()),
         None => ("not as expected".to_owned(), said.to_owned()),

@@ -8,6 +8,9 @@ use ream::TokenId;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+/// Tokens of one address that the database is asked for.
+const LOOKS_PER_S: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
     Token(TokenId),
@@ -18,6 +21,7 @@ enum Key {
 pub(crate) struct Rates {
     requests: DefaultKeyedRateLimiter<Key>,
     refusals: DefaultKeyedRateLimiter<IpAddr>,
+    looks: DefaultKeyedRateLimiter<IpAddr>,
     requests_per_s: u32,
 }
 
@@ -27,6 +31,7 @@ impl Rates {
         Self {
             requests: RateLimiter::keyed(Quota::per_second(at_least_one(limits.requests_per_s))),
             refusals: RateLimiter::keyed(Quota::per_minute(at_least_one(limits.refusals_per_min))),
+            looks: RateLimiter::keyed(Quota::per_second(LOOKS_PER_S)),
             requests_per_s: limits.requests_per_s,
         }
     }
@@ -43,6 +48,13 @@ impl Rates {
         })
     }
 
+    /// Counts a token that nobody has seen yet, which the database has to be asked for.
+    pub(crate) fn check_looks(&self, peer: IpAddr) -> Result<(), Refusal> {
+        self.looks.check_key(&prefix(peer)).map_err(|_| {
+            Refusal::new("rate_limited", "too many unknown tokens from this address; wait a little")
+        })
+    }
+
     /// Counts a refused token: an address that sends too many is told no more about them.
     pub(crate) fn check_refusals(&self, peer: IpAddr) -> Result<(), Refusal> {
         self.refusals
@@ -54,11 +66,12 @@ impl Rates {
     pub(crate) fn tidy(&self) {
         self.requests.retain_recent();
         self.refusals.retain_recent();
+        self.looks.retain_recent();
     }
 }
 
 /// Who has an IPv6 address has 2^64 of them.
-fn prefix(address: IpAddr) -> IpAddr {
+pub(crate) fn prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -19,17 +19,19 @@ pub(crate) async fn request(State(app): State<App>, request: Request, next: Next
     let id = request_id(&request);
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
+    let span = span(method, &route, id.to_str().unwrap_or_default());
     let in_flight = app.metrics.begin();
     let response = next.run(request).instrument(span.clone()).await;
     let mut response = with_problem(response);
     drop(in_flight);
     let (status, took) = (response.status().as_u16(), started.elapsed());
     app.metrics.request(method, &route, status, took);
+    #[cfg(feature = "otel")]
+    span.record("http.response.status_code", status);
     let _entered = span.enter();
     let caller = response.extensions_mut().remove::<Caller>();
     let caller = caller.as_ref().map_or("-", Caller::name);
-    let duration_ms = took.as_secs_f64() * 1000.0;
+    let duration_ms = took.as_micros() as f64 / 1000.0;
     match response.extensions_mut().remove::<ProblemTold>() {
         Some(ProblemTold { code, detail }) if status >= 500 => {
             tracing::warn!(method, route, status, duration_ms, caller, code, detail, "request failed");
@@ -41,6 +43,25 @@ pub(crate) async fn request(State(app): State<App>, request: Request, next: Next
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+#[cfg(not(feature = "otel"))]
+fn span(_: &str, _: &str, request_id: &str) -> tracing::Span {
+    tracing::info_span!("request", request_id)
+}
+
+/// With the names of OpenTelemetry's conventions for HTTP servers.
+#[cfg(feature = "otel")]
+fn span(method: &str, route: &str, request_id: &str) -> tracing::Span {
+    tracing::info_span!(
+        "request",
+        request_id,
+        "otel.name" = format!("{method} {route}"),
+        "otel.kind" = "server",
+        "http.request.method" = method,
+        "http.route" = route,
+        "http.response.status_code" = tracing::field::Empty,
+    )
 }
 
 /// What the framework refuses by itself, and the pages that it serves, know nothing of problem documents.

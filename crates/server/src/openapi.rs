@@ -2,8 +2,12 @@
 
 use crate::app::App;
 use crate::routes;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, RefOr, Required, Schema,
+};
 use utoipa_axum::router::OpenApiRouter;
 
 const DESCRIPTION: &str = "Splits large image crawls into chunks, hands them to workers, and always knows what is done, what \
@@ -28,9 +32,28 @@ pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
     let mut components = document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
     components.add_security_scheme("token", scheme);
     document.components = Some(components);
+    let paths = document.paths.paths.values_mut();
+    paths.flat_map(operations).filter_map(|operation| operation.request_body.as_mut()).for_each(never_null);
     let none: [&str; 0] = [];
     document.security = Some(vec![SecurityRequirement::new("token", none)]);
     document
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, post, patch, delete, put, .. } = path;
+    [get, post, patch, delete, put].into_iter().filter_map(Option::as_mut)
+}
+
+/// The macros tell of a body that may be left out as one that may also be null, which it may not.
+fn never_null(body: &mut RefOr<RequestBody>) {
+    let RefOr::T(body) = body else { return };
+    for content in body.content.values_mut().filter(|_| body.required != Some(Required::True)) {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::T(Schema::OneOf(forms))) = &content.schema
+        {
+            content.schema = forms.items.first().cloned();
+        }
+    }
 }
 
 /// The whole document as JSON.

@@ -128,7 +128,7 @@ async fn finish_datasets(app: App) {
             DatasetFinisher::new(app.chunks.clone(), access, scratch.path().to_owned()).run().await;
         }
         Err(error) => {
-            tracing::warn!(%error, "datasets are finished by others: there is no folder to write in")
+            tracing::warn!(%error, "datasets are finished by others: there is no folder to write in");
         }
     }
 }

@@ -4,13 +4,14 @@ use crate::once::{Answered, Once};
 use crate::page::{Page, PageRequest};
 use async_trait::async_trait;
 use ream_core::cover::CoverFault;
+use ream_core::error::Validation;
 use ream_core::event::Event;
 use ream_core::id::check_text;
 use ream_core::job::{Counters, Executor};
 use ream_core::job_event::{JobEvent, NewCrawlJob};
 use ream_core::{
-    Action, Activity, ChunkId, CrawlJob, CrawlJobStatus, Error, ImageRange, JobChunk, JobChunkStatus,
-    JobGate, JobId, Policy, Priority, Result, TaskId, Timestamp,
+    Action, Activity, ChunkId, CrawlJob, CrawlJobStatus, ImageRange, JobChunk, JobChunkStatus, JobGate,
+    JobId, Policy, Priority, Result, TaskId, Timestamp,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -100,14 +101,18 @@ impl ClaimRequest {
         self
     }
 
+    /// The longest [`Self::wait`].
+    pub const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
+
     /// # Errors
-    /// Validation: `limit` outside 1 to [`Self::MAX_LIMIT`].
+    /// Validation: `limit` outside 1 to [`Self::MAX_LIMIT`], `wait` beyond [`Self::MAX_WAIT`].
     pub fn validate(&self) -> Result<()> {
-        if (1..=Self::MAX_LIMIT).contains(&self.limit) {
-            Ok(())
-        } else {
-            Err(Error::invalid("limit", self.limit, format!("1 to {}", Self::MAX_LIMIT)))
-        }
+        let mut v = Validation::default();
+        let limits = 1..=Self::MAX_LIMIT;
+        v.check(limits.contains(&self.limit), "limit", self.limit, format!("1 to {}", Self::MAX_LIMIT));
+        let longest = Self::MAX_WAIT.as_secs();
+        v.check(self.wait <= Self::MAX_WAIT, "wait", format!("{:?}", self.wait), format!("0 to {longest} s"));
+        v.finish()
     }
 }
 

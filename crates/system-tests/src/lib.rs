@@ -12,6 +12,7 @@ pub mod paths;
 pub mod process;
 pub mod real_list;
 pub mod ream;
+pub mod server;
 pub mod shared_state;
 pub mod site;
 pub mod state;

@@ -1,5 +1,7 @@
 //! `ream work` on jobs that somebody else created: datasets in a folder and in a store, killed workers, a store that dies.
 
+use ream_image_jobs::Storage;
+use ream_image_jobs::storage::Access;
 use ream_system_tests::checker::Check;
 use ream_system_tests::paths::scratch;
 use ream_system_tests::real_list::{Pictures, RealList, Size};

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 pub struct Processing {
     /// The task that works on it.
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 255, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")
+    )]
     pub task_id: Option<String>,
 }
 
@@ -68,7 +71,7 @@ pub struct OfAttempt {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Split {
     /// Into how many parts, 2 or more and no more than the chunk has images.
-    #[cfg_attr(feature = "openapi", schema(minimum = 2))]
+    #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 1000))]
     pub parts: i64,
 }
 
@@ -79,12 +82,17 @@ pub struct Split {
 pub struct ChunkPatch {
     /// pending, processing, completed or failed: the call of that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<ream_core::JobChunkStatus>))]
     pub status: Option<String>,
     /// With `failed`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
     /// With `processing`: the task that works on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 255, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")
+    )]
     pub task_id: Option<String>,
     /// 0 to 10: the chunk's place within its job.
     #[serde(default, skip_serializing_if = "Option::is_none")]

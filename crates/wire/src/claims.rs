@@ -12,13 +12,17 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Claim {
     /// The worker's name and incarnation: the task id of the chunks it is given.
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 255, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")
+    )]
     pub worker: String,
     /// Only chunks of this job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<i64>,
     /// Only chunks of jobs with this executor: `ream`, `celery` or `external`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<ream_core::Executor>))]
     pub executor: Option<String>,
     /// At most so many.
     #[serde(default = "one")]
@@ -119,7 +123,6 @@ pub struct HeartbeatAnswer {
 
 /// The answer about one heartbeat of several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HeartbeatAnswerItem {
     /// Which.
     pub chunk_id: ChunkId,
@@ -129,4 +132,37 @@ pub struct HeartbeatAnswerItem {
     /// Why nothing was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
+}
+
+/// The two forms of a [`HeartbeatAnswerItem`], as the OpenAPI document has them.
+#[cfg(feature = "openapi")]
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[schema(as = HeartbeatAnswerItem)]
+pub enum HeartbeatAnswerForm {
+    /// The lease is kept.
+    Kept(Box<HeartbeatKept>),
+    /// Nothing was done.
+    Refused(HeartbeatRefused),
+}
+
+/// What a holder hears about one chunk of several.
+#[cfg(feature = "openapi")]
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct HeartbeatKept {
+    /// Which.
+    pub chunk_id: ChunkId,
+    /// What the holder hears.
+    #[serde(flatten)]
+    pub answer: HeartbeatAnswer,
+}
+
+/// Why a lease was not kept.
+#[cfg(feature = "openapi")]
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct HeartbeatRefused {
+    /// Which.
+    pub chunk_id: ChunkId,
+    /// Why nothing was done.
+    pub error: Problem,
 }

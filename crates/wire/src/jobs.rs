@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewJob {
     /// For people; need not be unique.
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 255, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")
+    )]
     pub name: String,
     /// How many images it has, where there is no image list to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,13 +27,18 @@ pub struct NewJob {
     pub priority: Option<i64>,
     /// Images per chunk. Default 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1_000_000))]
     pub chunk_size: Option<i64>,
     /// Who processes the chunks: `ream`, `celery` or `external`. Default: `ream` with a dataset, `external` without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<ream_core::Executor>))]
     pub executor: Option<String>,
     /// Where images go: a name below the server's storage, or a URL that lies there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 4096, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")
+    )]
     pub dataset: Option<String>,
     /// What is made of the images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +67,10 @@ pub struct JobRead {
 pub struct JobPatch {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 255, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")
+    )]
     pub name: Option<String>,
     /// Only before chunks are created, and not with an image list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,12 +137,15 @@ pub struct CreatedChunks {
 pub struct Tracking {
     /// Counted already by the transition that it is about.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(minimum = -600_000_000, maximum = 600_000_000))]
     pub active_delta: i64,
     /// Likewise.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(minimum = -600_000_000, maximum = 600_000_000))]
     pub completed_delta: i64,
     /// Likewise.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(minimum = -600_000_000, maximum = 600_000_000))]
     pub failed_delta: i64,
 }
 
@@ -180,7 +194,10 @@ pub struct ListTaken {
 pub struct Cancel {
     /// Why, for the activity log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1000))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")
+    )]
     pub reason: Option<String>,
 }
 

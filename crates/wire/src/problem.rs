@@ -112,6 +112,7 @@ impl Problem {
                 let message = if code == "unavailable" { message } else { format!("{code}: {message}") };
                 Error::Database { fault, message }
             }
+            ("too_large", _) => Error::invalid("request", self.detail, "fewer things at once"),
             ("unauthorized" | "forbidden", _) => {
                 Error::Database { fault: DatabaseFault::Denied, message: self.detail }
             }

@@ -26,6 +26,7 @@ pub(crate) struct MigrateArgs {
 }
 
 pub(crate) async fn run(args: MigrateArgs, cx: &Context<'_>) -> Result<Exit> {
+    cx.check_no_server()?;
     let url = &cx.settings.database.url.value;
     let changes = url.migrate(args.dry_run).await?;
     for change in &changes {

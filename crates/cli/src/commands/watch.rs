@@ -60,7 +60,7 @@ struct FrequentError {
 
 pub(crate) async fn run(args: WatchArgs, cx: &Context<'_>) -> Result<Exit> {
     let interval_ms = WatchSettings::load(&cx.settings.layers, args.interval_ms)?.interval_ms.value;
-    let session = cx.open().await?;
+    let session = cx.open_for_long().await?;
     let bar = cx.out.bar(0);
     let mut last_line = String::new();
     let exit = loop {

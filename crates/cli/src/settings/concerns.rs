@@ -59,16 +59,52 @@ impl FromStr for ColorWhen {
     }
 }
 
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON document per line, for machines.
+    Json,
+}
+
+impl LogFormat {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = Error;
+
+    fn from_str(text: &str) -> ream::Result<Self> {
+        [Self::Text, Self::Json]
+            .into_iter()
+            .find(|format| format.as_str() == text)
+            .ok_or_else(|| Error::invalid("log_format", format!("{text:?}"), "text or json"))
+    }
+}
+
 /// What is shown.
 pub(crate) struct OutputSettings {
     /// Default `auto`.
     pub(crate) color: Setting<ColorWhen>,
     /// What is logged to standard error, as a filter of `tracing`. Default `warn`.
     pub(crate) log: Setting<String>,
+    /// Default `text`.
+    pub(crate) log_format: Setting<LogFormat>,
 }
 
 impl OutputSettings {
-    pub(crate) fn load(layers: &Layers, color: Option<ColorWhen>, log: Option<&str>) -> Result<Self> {
+    pub(crate) fn load(
+        layers: &Layers,
+        color: Option<ColorWhen>,
+        log: Option<&str>,
+        log_format: Option<LogFormat>,
+    ) -> Result<Self> {
         fn filter(text: &str) -> ream::Result<String> {
             match text.parse::<tracing_subscriber::EnvFilter>() {
                 Ok(_) => Ok(text.to_owned()),
@@ -82,11 +118,16 @@ impl OutputSettings {
         Ok(Self {
             color: layers.pick("color", color, ColorWhen::from_str, ColorWhen::Auto)?,
             log: layers.pick("log", log.map(str::to_owned), filter, "warn".to_owned())?,
+            log_format: layers.pick("log_format", log_format, LogFormat::from_str, LogFormat::Text)?,
         })
     }
 
     pub(super) fn rows(&self) -> Vec<Row> {
-        vec![self.color.row(self.color.value.as_str()), self.log.row(&self.log.value)]
+        vec![
+            self.color.row(self.color.value.as_str()),
+            self.log.row(&self.log.value),
+            self.log_format.row(self.log_format.value.as_str()),
+        ]
     }
 }
 

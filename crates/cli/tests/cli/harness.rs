@@ -105,6 +105,7 @@ impl Session {
         settings.set_omit_expression(true);
         settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "2026-01-01T00:00:00");
         settings.add_filter(r"(00:00:00)\.\d{3}Z", "$1.000Z");
+        settings.add_filter(r"ream_(\d+)_[0-9A-Za-z]{20,}", "ream_${1}_[SECRET]");
         // What depends on the machine's speed.
         settings.add_filter(r#"("duration_s|"bytes_per_second|"fetch_ms)":[0-9.]+"#, r#"$1":[NUMBER]"#);
         settings.add_filter(r#""slowest":\[[^\]]*\]"#, r#""slowest":[HOSTS]"#);

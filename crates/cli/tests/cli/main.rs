@@ -13,6 +13,8 @@ mod jobs;
 mod migrate;
 mod plan;
 mod process;
+mod serve;
 mod settings;
+mod tokens;
 mod verify;
 mod watch;

@@ -16,6 +16,7 @@ use ream_store::{
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Mutex, oneshot};
 
 pub(crate) struct ThroughHttp {
@@ -97,8 +98,9 @@ impl JobChunkRepository for ThroughHttp {
         actor: &Actor,
         once: Option<&Once>,
     ) -> Result<Answered<CrawlJob>> {
-        // A dataset is a place below the server's own storage.
-        if new.image_list.is_some() || new.dataset.is_some() || !is_name(actor.as_str()) {
+        // A dataset is a place below the server's own storage, and a recipe is a dataset's.
+        let is_of_dataset = new.image_list.is_some() || new.dataset.is_some() || new.recipe.is_some();
+        if is_of_dataset || !is_name(actor.as_str()) {
             return self.store.create_job_once(new, actor, once).await;
         }
         self.as_actor(owner(once, actor)).await.create_job_once(new, actor, once).await
@@ -232,6 +234,19 @@ impl JobChunkRepository for ThroughHttp {
 
     async fn mark_published(&self, chunk: &JobChunk) -> Result<()> {
         self.reader().await.mark_published(chunk).await
+    }
+
+    async fn list_unfinished_datasets(
+        &self,
+        waiting_for: Duration,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobId>> {
+        self.store.list_unfinished_datasets(waiting_for, after, limit).await
+    }
+
+    async fn mark_dataset_finished(&self, job: &CrawlJob) -> Result<bool> {
+        self.store.mark_dataset_finished(job).await
     }
 
     async fn verify_job(&self, job_id: JobId) -> Result<JobVerdict> {

@@ -5,11 +5,20 @@ use crate::answer::Refusal;
 use http::uri::Authority;
 use http::{HeaderMap, header};
 
+/// What a proxy adds: behind it may be anybody.
+const OF_PROXIES: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+/// `authority`: what HTTP/2 has in place of the header `Host`.
+///
 /// # Errors
 /// Forbidden.
-pub(super) fn check_not_a_web_page(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn check_is_local(headers: &HeaderMap, authority: Option<&str>) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host = text(header::HOST.as_str());
+    if OF_PROXIES.iter().any(|name| headers.contains_key(*name)) {
+        return Err(refused("a proxy passes the request on, and there are no tokens to tell who sends it"));
+    }
+    let host = text(header::HOST.as_str()).or(authority);
     // A name that leads to this machine only for the page that made it so.
     if host.is_some_and(|host| !is_local(host)) {
         return Err(refused("a server without tokens is reached as `localhost` or `127.0.0.1` only"));
@@ -48,7 +57,7 @@ mod tests {
         let pairs = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        check_not_a_web_page(&pairs.collect()).is_ok()
+        check_is_local(&pairs.collect(), None).is_ok()
     }
 
     #[test]
@@ -63,6 +72,11 @@ mod tests {
         ]));
         assert!(check(&[("host", "localhost:1"), ("sec-fetch-site", "none")]));
         assert!(!check(&[("host", "evil.example:8080")]));
+        assert!(!check(&[("host", "127.0.0.1:8080"), ("x-forwarded-for", "203.0.113.7")]));
+        assert!(!check(&[("host", "127.0.0.1:8080"), ("via", "1.1 proxy")]));
+        let none = HeaderMap::new();
+        assert!(check_is_local(&none, Some("localhost:1")).is_ok());
+        assert!(check_is_local(&none, Some("evil.example")).is_err());
         assert!(!check(&[("host", "127.0.0.1.evil.example")]));
         assert!(!check(&[("host", "localhost:1"), ("origin", "http://evil.example")]));
         assert!(!check(&[("host", "localhost:1"), ("origin", "http://localhost:2")]));

@@ -214,8 +214,10 @@ async fn a_worker_speaks_only_of_what_its_own_token_started() {
         let (status, body) = kit.ask("POST", &at(verb), Some(&a), json!({})).await;
         assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")), "{verb}: {body}");
     }
-    let items = json!({"items": [{"chunk_id": id}]});
-    assert_eq!(kit.ask("POST", "/v1/completions", Some(&a), items).await.0, StatusCode::FORBIDDEN);
+    let items = json!({"items": [{"chunk_id": id}, {"chunk_id": 777, "attempt": 1}]});
+    let (_, body) = kit.ask("POST", "/v1/completions", Some(&a), items).await;
+    let codes: Vec<&Value> = (0..2).map(|at| &body["items"][at]["error"]["code"]).collect();
+    assert_eq!(codes, [&json!("forbidden"), &json!("not_found")], "{body}");
     // Another server remembers nothing of the claim, and finds it in the log.
     let config = ServerConfig::new(([127, 0, 0, 1], 0).into());
     let elsewhere = App::new(kit.store.clone(), config, CancellationToken::new()).router();

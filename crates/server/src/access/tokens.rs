@@ -1,8 +1,9 @@
 //! Tokens as they come with requests, against those that are stored.
 
 use super::Caller;
+use crate::answer::Refusal;
 use lru::LruCache;
-use ream::{GivenToken, Result, StoredToken, TokenId, TokenRepository};
+use ream::{GivenToken, Result, StoredToken, Timestamp, TokenId, TokenRepository};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +19,7 @@ pub(crate) struct Tokens {
     repository: Arc<dyn TokenRepository>,
     on_loopback: bool,
     any: Mutex<Option<(bool, Instant)>>,
-    seen: Mutex<LruCache<TokenId, (Option<StoredToken>, Instant)>>,
+    seen: Mutex<LruCache<TokenId, (StoredToken, Instant)>>,
 }
 
 impl Tokens {
@@ -58,23 +59,43 @@ impl Tokens {
     }
 
     /// Whose token it is, or why it is refused: in words that do not tell whether one of that id is there.
-    pub(crate) async fn find(&self, given: &str) -> Result<std::result::Result<Caller, String>> {
+    /// `may_look` is asked before the database is, for a token that was not seen yet.
+    pub(crate) async fn find(
+        &self,
+        given: &str,
+        may_look: impl FnOnce() -> std::result::Result<(), Refusal>,
+    ) -> std::result::Result<std::result::Result<Caller, String>, Refusal> {
         let unknown = || Err("the token is not known; it may be mistyped".to_owned());
         let Some(given) = GivenToken::parse(given) else { return Ok(unknown()) };
+        if !self.is_known(given.id()) {
+            may_look()?;
+        }
         let Some((stored, read_at)) = self.stored(given.id()).await? else { return Ok(unknown()) };
         if !given.is_of(&stored.secret_sha256) {
             return Ok(unknown());
         }
+        let now = now(&stored, read_at);
         let token = stored.token;
         if let Some(at) = token.revoked_at {
             return Ok(Err(format!("the token `{}` was revoked at {at}", token.name)));
         }
-        // By the database's clock, as it was when it was looked, and what has passed since.
-        let now = stored.now.plus_ms(i64::try_from(read_at.elapsed().as_millis()).unwrap_or(i64::MAX));
         if let Some(at) = token.expires_at.filter(|at| *at <= now) {
             return Ok(Err(format!("the token `{}` has expired at {at}", token.name)));
         }
         Ok(Ok(Caller { name: token.name.into(), role: token.role, token: Some(token.id) }))
+    }
+
+    /// Whether a token that was good still is.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn is_good(&self, id: TokenId) -> Result<bool> {
+        let Some((stored, read_at)) = self.stored(id).await? else { return Ok(false) };
+        Ok(stored.token.is_valid_at(now(&stored, read_at)))
+    }
+
+    fn is_known(&self, id: TokenId) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
     }
 
     async fn stored(&self, id: TokenId) -> Result<Option<(StoredToken, Instant)>> {
@@ -82,11 +103,17 @@ impl Tokens {
         if let Some((stored, at)) = seen
             && at.elapsed() < LOOK_COUNTS
         {
-            return Ok(stored.map(|stored| (stored, at)));
+            return Ok(Some((stored, at)));
         }
         let at = Instant::now();
-        let stored = self.repository.find_token(id).await?;
+        let Some(stored) = self.repository.find_token(id).await? else { return Ok(None) };
+        // Only what is there is remembered: guesses push nothing out.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).put(id, (stored.clone(), at));
-        Ok(stored.map(|stored| (stored, at)))
+        Ok(Some((stored, at)))
     }
+}
+
+/// By the database's clock, as it was when it was looked, and what has passed since.
+fn now(stored: &StoredToken, read_at: Instant) -> Timestamp {
+    stored.now.plus_ms(i64::try_from(read_at.elapsed().as_millis()).unwrap_or(i64::MAX))
 }

@@ -30,6 +30,7 @@ struct ActivityQuery {
     /// Only what this actor did.
     actor: Option<String>,
     /// Only this action.
+    #[param(value_type = Option<ream::Action>)]
     action: Option<String>,
     /// Items of a page, 1 to 1,000; 100 where nothing is said.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000)]
@@ -62,8 +63,8 @@ impl ActivityQuery {
 /// What was done to a job and its chunks
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/v1/jobs/{job_id}/activity", tag = "activity", params(("job_id" = i64, Path), ActivityQuery),
-    responses((status = 200, body = Page<Activity>), Problems))]
+#[utoipa::path(get, operation_id = "list_job_activity", path = "/v1/jobs/{job_id}/activity", tag = "activity", params(("job_id" = i64, Path), ActivityQuery),
+    responses((status = 200, description = "A page", body = Page<Activity>), Problems))]
 async fn of_job(
     State(app): State<App>,
     Id(job_id): Id<JobId>,
@@ -76,8 +77,8 @@ async fn of_job(
 /// What was done to anything
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/v1/activity", tag = "activity", params(ActivityQuery),
-    responses((status = 200, body = Page<Activity>), Problems))]
+#[utoipa::path(get, operation_id = "list_activity", path = "/v1/activity", tag = "activity", params(ActivityQuery),
+    responses((status = 200, description = "A page", body = Page<Activity>), Problems))]
 async fn all(
     State(app): State<App>,
     Query(query): Query<ActivityQuery>,
@@ -88,7 +89,7 @@ async fn all(
 /// What the database's schema lacks
 ///
 /// Empty when it is sound.
-#[utoipa::path(get, path = "/v1/schema", tag = "server", responses((status = 200, body = Vec<String>), Problems))]
+#[utoipa::path(get, operation_id = "verify_schema", path = "/v1/schema", tag = "server", responses((status = 200, description = "What it lacks", body = Vec<String>), Problems))]
 async fn schema(State(app): State<App>) -> Answer<axum::Json<Vec<String>>> {
     Ok(axum::Json(app.repository.verify_schema().await?))
 }

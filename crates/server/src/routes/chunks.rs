@@ -51,8 +51,8 @@ async fn check(app: &App, caller: &Caller, chunk_id: ChunkId, attempt: Option<At
 }
 
 /// Look at a chunk
-#[utoipa::path(get, path = "/v1/chunks/{chunk_id}", tag = "chunks", params(("chunk_id" = i64, Path)),
-    responses((status = 200, body = ChunkDocument), Problems))]
+#[utoipa::path(get, operation_id = "get_chunk_by_id", path = "/v1/chunks/{chunk_id}", tag = "chunks", params(("chunk_id" = i64, Path)),
+    responses((status = 200, description = "The chunk as it stands now", body = ChunkDocument), Problems))]
 async fn get(State(app): State<App>, Id(chunk_id): Id<ChunkId>) -> Answer<Chunk> {
     Ok(axum::Json(app.chunks.get_chunk_by_id(chunk_id).await?))
 }
@@ -61,8 +61,8 @@ async fn get(State(app): State<App>, Id(chunk_id): Id<ChunkId>) -> Answer<Chunk>
 ///
 /// `update_chunk_status` with `status`: `pending` retries a failed or releases a processing chunk, the others are the call of
 /// that name, on an operator's word. `priority` sets its place within its job.
-#[utoipa::path(patch, path = "/v1/chunks/{chunk_id}", tag = "chunks", params(("chunk_id" = i64, Path)), request_body = ChunkPatch,
-    responses((status = 200, body = ChunkDocument), Problems))]
+#[utoipa::path(patch, operation_id = "update_chunk", path = "/v1/chunks/{chunk_id}", tag = "chunks", params(("chunk_id" = i64, Path)), request_body = Option<ChunkPatch>,
+    responses((status = 200, description = "The chunk as it stands now", body = ChunkDocument), Problems))]
 async fn update(
     State(app): State<App>,
     caller: Caller,
@@ -96,8 +96,8 @@ async fn update(
 }
 
 /// Why a chunk stands where it stands
-#[utoipa::path(get, path = "/v1/chunks/{chunk_id}/explain", tag = "chunks", params(("chunk_id" = i64, Path)),
-    responses((status = 200, body = Explained), Problems))]
+#[utoipa::path(get, operation_id = "explain_chunk", path = "/v1/chunks/{chunk_id}/explain", tag = "chunks", params(("chunk_id" = i64, Path)),
+    responses((status = 200, description = "Where it stands, and why", body = Explained), Problems))]
 async fn explain(State(app): State<App>, Id(chunk_id): Id<ChunkId>) -> Answer<axum::Json<Explained>> {
     Ok(axum::Json(app.chunks.explain_chunk(chunk_id).await?))
 }
@@ -106,8 +106,8 @@ async fn explain(State(app): State<App>, Id(chunk_id): Id<ChunkId>) -> Answer<ax
 ///
 /// `mark_chunk_processing`: pending to processing. Its lease lasts the job's chunk timeout; the first heartbeat makes it a
 /// normal one.
-#[utoipa::path(post, path = "/v1/chunks/{chunk_id}/processing", tag = "work", params(("chunk_id" = i64, Path)), request_body = Processing,
-    responses((status = 200, body = ChunkDocument), Problems))]
+#[utoipa::path(post, operation_id = "mark_chunk_processing", path = "/v1/chunks/{chunk_id}/processing", tag = "work", params(("chunk_id" = i64, Path)), request_body = Option<Processing>,
+    responses((status = 200, description = "The chunk as it stands now", body = ChunkDocument), Problems))]
 async fn processing(
     State(app): State<App>,
     caller: Caller,
@@ -121,8 +121,8 @@ async fn processing(
 }
 
 /// Keep a lease
-#[utoipa::path(post, path = "/v1/chunks/{chunk_id}/heartbeat", tag = "work", params(("chunk_id" = i64, Path)), request_body = ream_wire::chunks::Heartbeat,
-    responses((status = 200, body = HeartbeatAnswer), Problems))]
+#[utoipa::path(post, operation_id = "heartbeat", path = "/v1/chunks/{chunk_id}/heartbeat", tag = "work", params(("chunk_id" = i64, Path)), request_body = ream_wire::chunks::Heartbeat,
+    responses((status = 200, description = "What the holder hears", body = HeartbeatAnswer), Problems))]
 async fn heartbeat(
     State(app): State<App>,
     caller: Caller,
@@ -140,8 +140,8 @@ async fn heartbeat(
 ///
 /// With an attempt the holder's word, without one an operator's. Completed already by the same attempt, or asked without one:
 /// no change.
-#[utoipa::path(post, path = "/v1/chunks/{chunk_id}/completed", tag = "work", params(("chunk_id" = i64, Path)), request_body = Completed,
-    responses((status = 200, body = ChunkDocument), Problems))]
+#[utoipa::path(post, operation_id = "mark_chunk_completed", path = "/v1/chunks/{chunk_id}/completed", tag = "work", params(("chunk_id" = i64, Path)), request_body = Option<Completed>,
+    responses((status = 200, description = "The chunk as it stands now", body = ChunkDocument), Problems))]
 async fn completed(
     State(app): State<App>,
     caller: Caller,
@@ -158,8 +158,8 @@ async fn completed(
 /// Give a chunk up
 ///
 /// A failure that its holder reports is retried by policy; an operator's waits for `retry`.
-#[utoipa::path(post, path = "/v1/chunks/{chunk_id}/failed", tag = "work", params(("chunk_id" = i64, Path)), request_body = Failed,
-    responses((status = 200, body = ChunkDocument), Problems))]
+#[utoipa::path(post, operation_id = "mark_chunk_failed", path = "/v1/chunks/{chunk_id}/failed", tag = "work", params(("chunk_id" = i64, Path)), request_body = Option<Failed>,
+    responses((status = 200, description = "The chunk as it stands now", body = ChunkDocument), Problems))]
 async fn failed(
     State(app): State<App>,
     caller: Caller,
@@ -176,8 +176,8 @@ async fn failed(
 /// Give a chunk back unfinished
 ///
 /// At no cost in retries.
-#[utoipa::path(post, path = "/v1/chunks/{chunk_id}/release", tag = "work", params(("chunk_id" = i64, Path)), request_body = OfAttempt,
-    responses((status = 200, body = ChunkDocument), Problems))]
+#[utoipa::path(post, operation_id = "release", path = "/v1/chunks/{chunk_id}/release", tag = "work", params(("chunk_id" = i64, Path)), request_body = OfAttempt,
+    responses((status = 200, description = "The chunk as it stands now", body = ChunkDocument), Problems))]
 async fn release(
     State(app): State<App>,
     caller: Caller,
@@ -191,7 +191,7 @@ async fn release(
 }
 
 /// Note that a completed chunk's output has its final names
-#[utoipa::path(post, path = "/v1/chunks/{chunk_id}/published", tag = "work", params(("chunk_id" = i64, Path)), request_body = OfAttempt,
+#[utoipa::path(post, operation_id = "mark_chunk_published", path = "/v1/chunks/{chunk_id}/published", tag = "work", params(("chunk_id" = i64, Path)), request_body = OfAttempt,
     responses((status = 204, description = "It is noted, or was"), Problems))]
 async fn published(
     State(app): State<App>,
@@ -208,8 +208,8 @@ async fn published(
 }
 
 /// Put a failed chunk back, with a fresh retry budget
-#[utoipa::path(post, path = "/v1/chunks/{chunk_id}/retry", tag = "chunks", params(("chunk_id" = i64, Path)),
-    responses((status = 200, body = ChunkDocument), Problems))]
+#[utoipa::path(post, operation_id = "retry_chunk", path = "/v1/chunks/{chunk_id}/retry", tag = "chunks", params(("chunk_id" = i64, Path)),
+    responses((status = 200, description = "The chunk as it stands now", body = ChunkDocument), Problems))]
 async fn retry(State(app): State<App>, caller: Caller, Id(chunk_id): Id<ChunkId>) -> Answer<Chunk> {
     Ok(axum::Json(chunks(&app, &caller).retry_chunk(chunk_id).await?))
 }
@@ -217,9 +217,9 @@ async fn retry(State(app): State<App>, caller: Caller, Id(chunk_id): Id<ChunkId>
 /// Split a pending or failed chunk
 ///
 /// It keeps the first part; each other part is a new chunk.
-#[utoipa::path(post, path = "/v1/chunks/{chunk_id}/split", tag = "chunks", params(("chunk_id" = i64, Path),
-    ("Idempotency-Key" = Option<String>, Header, description = "The same key again within a day gets the same chunks", min_length = 1, max_length = 255)), request_body = Split,
-    responses((status = 201, body = Items<ChunkDocument>), (status = 200, description = "Split by an earlier request with this key", body = Items<ChunkDocument>), Problems))]
+#[utoipa::path(post, operation_id = "split_chunk", path = "/v1/chunks/{chunk_id}/split", tag = "chunks", params(("chunk_id" = i64, Path),
+    ("Idempotency-Key" = Option<String>, Header, description = "The same key again within a day gets the same chunks", min_length = 1, max_length = 255, pattern = "^[!-~]+$")), request_body = Split,
+    responses((status = 201, description = "The chunk and those that were split off", body = Items<ChunkDocument>), (status = 200, description = "Split by an earlier request with this key", body = Items<ChunkDocument>), Problems))]
 async fn split(
     State(app): State<App>,
     caller: Caller,

@@ -14,8 +14,8 @@ use ream::{
 use ream_core::event::Event;
 use ream_wire::Problem;
 use ream_wire::claims::{
-    Claim, ClaimedChunk, CompletionAnswer, CompletionItem, HeartbeatAnswer, HeartbeatAnswerItem,
-    HeartbeatItem,
+    Claim, ClaimedChunk, CompletionAnswer, CompletionItem, HeartbeatAnswer, HeartbeatAnswerForm,
+    HeartbeatAnswerItem, HeartbeatItem,
 };
 use ream_wire::page::Items;
 use std::collections::HashMap;
@@ -48,9 +48,9 @@ fn request(asked: Claim) -> Result<ClaimRequest> {
 ///
 /// The next due chunks, each under a lease. Where there is none it waits as long as `wait_s` says; empty when there is none
 /// then, either. Answers at once when the server is about to stop.
-#[utoipa::path(post, path = "/v1/claims", tag = "work", request_body = Claim,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key again gets the same chunks, as long as their leases hold", min_length = 1, max_length = 255)),
-    responses((status = 200, body = Items<ClaimedChunk>), Problems))]
+#[utoipa::path(post, operation_id = "claim", path = "/v1/claims", tag = "work", request_body = Claim,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key again gets the same chunks, as long as their leases hold", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    responses((status = 200, description = "The chunks, which the caller holds now", body = Items<ClaimedChunk>), Problems))]
 async fn claim(
     State(app): State<App>,
     caller: Caller,
@@ -62,12 +62,7 @@ async fn claim(
     if app.stopping.is_cancelled() {
         return Err(Refusal::new("unavailable", "the server is about to stop; ask another one"));
     }
-    let claimed = tokio::select! {
-        // What was claimed counts.
-        biased;
-        claimed = app.chunks.claim(request) => claimed?,
-        () = app.stopping.cancelled() => Vec::new(),
-    };
+    let claimed = app.chunks.claim_until(request, app.stopping.cancelled()).await?;
     app.metrics.chunks("claimed", claimed.len());
     let shown = |claimed: ream::ClaimedChunk| {
         let chunk = claimed.chunk;
@@ -93,9 +88,11 @@ async fn refused(
         return Ok(HashMap::new());
     }
     let check = async |at: usize, chunk_id: ChunkId, attempt: Option<Attempt>| {
-        caller.check_fenced(attempt)?;
-        let Some(attempt) = attempt else { return Ok(None) };
-        match app.holders.check(caller, chunk_id, attempt).await {
+        let checked = match (caller.check_fenced(attempt), attempt) {
+            (Ok(()), Some(attempt)) => app.holders.check(caller, chunk_id, attempt).await,
+            (checked, _) => checked,
+        };
+        match checked {
             Ok(()) => Ok(None),
             Err(Refusal(problem)) if problem.status < 500 => Ok(Some((at, *problem))),
             Err(refusal) => Err(refusal),
@@ -117,6 +114,7 @@ fn check_count(items: usize) -> Result<()> {
 }
 
 /// Puts the answers of those that were asked for between the refusals, in the order of the items.
+#[allow(clippy::result_large_err, reason = "a problem is what an item gets instead of its answer")]
 fn merged<T>(
     count: usize,
     mut refused: HashMap<usize, Problem>,
@@ -134,8 +132,8 @@ fn merged<T>(
 /// Complete chunks
 ///
 /// Each is judged alone; the answers come in the order of the items.
-#[utoipa::path(post, path = "/v1/completions", tag = "work", request_body = Items<CompletionItem>,
-    responses((status = 200, body = Items<CompletionAnswer>), Problems))]
+#[utoipa::path(post, operation_id = "complete_many", path = "/v1/completions", tag = "work", request_body = Items<CompletionItem>,
+    responses((status = 200, description = "An answer for each item", body = Items<CompletionAnswer>), Problems))]
 async fn complete(
     State(app): State<App>,
     caller: Caller,
@@ -164,8 +162,8 @@ async fn complete(
 /// Keep leases
 ///
 /// Each is judged alone; the answers come in the order of the items.
-#[utoipa::path(post, path = "/v1/heartbeats", tag = "work", request_body = Items<HeartbeatItem>,
-    responses((status = 200, body = Items<HeartbeatAnswerItem>), Problems))]
+#[utoipa::path(post, operation_id = "heartbeat_many", path = "/v1/heartbeats", tag = "work", request_body = Items<HeartbeatItem>,
+    responses((status = 200, description = "An answer for each item", body = Items<HeartbeatAnswerForm>), Problems))]
 async fn heartbeat(
     State(app): State<App>,
     caller: Caller,

@@ -34,15 +34,15 @@ struct Ready {
 }
 
 /// Whether the process is alive; says nothing of its database.
-#[utoipa::path(get, path = "/healthz", tag = "server", security(()),
-    responses((status = 200, body = Health), Problems))]
+#[utoipa::path(get, operation_id = "healthz", path = "/healthz", tag = "server", security(()),
+    responses((status = 200, description = "It is alive", body = Health), Problems))]
 async fn healthz() -> axum::Json<Health> {
     axum::Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
 /// Whether requests may be sent here: the database answers, and the server is not about to stop.
-#[utoipa::path(get, path = "/readyz", tag = "server", security(()),
-    responses((status = 200, body = Ready), Problems))]
+#[utoipa::path(get, operation_id = "readyz", path = "/readyz", tag = "server", security(()),
+    responses((status = 200, description = "It is ready", body = Ready), Problems))]
 async fn readyz(State(app): State<App>) -> Answer<axum::Json<Ready>> {
     if app.stopping.is_cancelled() {
         return Err(Refusal::new("unavailable", "the server is about to stop"));
@@ -52,8 +52,8 @@ async fn readyz(State(app): State<App>) -> Answer<axum::Json<Ready>> {
 }
 
 /// Everything that this process has counted, for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "server",
-    responses((status = 200, body = String, content_type = "text/plain"), Problems))]
+#[utoipa::path(get, operation_id = "metrics", path = "/metrics", tag = "server",
+    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"), Problems))]
 async fn metrics(State(app): State<App>) -> ([(header::HeaderName, &'static str); 1], String) {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }

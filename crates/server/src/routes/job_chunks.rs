@@ -35,9 +35,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Create a job's chunks
 ///
 /// `create_chunks_for_job`, or with `chunks` `bulk_create`. The same numbers again: no change.
-#[utoipa::path(post, path = "/v1/jobs/{job_id}/chunks", tag = "chunks", params(("job_id" = i64, Path),
-    ("Idempotency-Key" = Option<String>, Header, description = "The same key again within a day gets the same answer", min_length = 1, max_length = 255)), request_body = NewChunks,
-    responses((status = 201, body = CreatedChunks), (status = 200, description = "They were there", body = CreatedChunks), Problems))]
+#[utoipa::path(post, operation_id = "create_chunks_for_job", path = "/v1/jobs/{job_id}/chunks", tag = "chunks", params(("job_id" = i64, Path),
+    ("Idempotency-Key" = Option<String>, Header, description = "The same key again within a day gets the same answer", min_length = 1, max_length = 255, pattern = "^[!-~]+$")), request_body = NewChunks,
+    responses((status = 201, description = "They were created", body = CreatedChunks), (status = 200, description = "They were there", body = CreatedChunks), Problems))]
 async fn create(
     State(app): State<App>,
     caller: Caller,
@@ -94,6 +94,7 @@ fn new_chunks(chunks: Vec<ream_wire::jobs::NewChunk>) -> ream::Result<Vec<NewChu
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// Only chunks that stand there: pending, processing, completed or failed.
+    #[param(value_type = Option<ream::JobChunkStatus>)]
     status: Option<String>,
     /// Only completed chunks whose staged output waits for its final names: true or false.
     #[param(value_type = Option<bool>)]
@@ -108,8 +109,8 @@ struct ListQuery {
 /// List a job's chunks
 ///
 /// In the order of their images.
-#[utoipa::path(get, path = "/v1/jobs/{job_id}/chunks", tag = "chunks", params(("job_id" = i64, Path), ListQuery),
-    responses((status = 200, body = Page<ChunkDocument>), Problems))]
+#[utoipa::path(get, operation_id = "get_chunks_for_job", path = "/v1/jobs/{job_id}/chunks", tag = "chunks", params(("job_id" = i64, Path), ListQuery),
+    responses((status = 200, description = "A page", body = Page<ChunkDocument>), Problems))]
 async fn list(
     State(app): State<App>,
     Id(job_id): Id<JobId>,
@@ -139,29 +140,29 @@ async fn list(
 /// Look at the chunk that the job's next claim takes
 ///
 /// Takes nothing. Null when there is none, or the job is paused or cancelled.
-#[utoipa::path(get, path = "/v1/jobs/{job_id}/chunks/next", tag = "chunks", params(("job_id" = i64, Path)),
-    responses((status = 200, body = Option<ChunkDocument>), Problems))]
+#[utoipa::path(get, operation_id = "get_next_pending_chunk", path = "/v1/jobs/{job_id}/chunks/next", tag = "chunks", params(("job_id" = i64, Path)),
+    responses((status = 200, description = "The chunk, or null", body = Option<ChunkDocument>), Problems))]
 async fn next(State(app): State<App>, Id(job_id): Id<JobId>) -> Answer<axum::Json<Option<JobChunk>>> {
     Ok(axum::Json(app.chunks.get_next_pending_chunk(job_id).await?))
 }
 
 /// A job's chunks by status
-#[utoipa::path(get, path = "/v1/jobs/{job_id}/statistics", tag = "chunks", params(("job_id" = i64, Path)),
-    responses((status = 200, body = JobChunkStatistics), Problems))]
+#[utoipa::path(get, operation_id = "get_chunk_statistics", path = "/v1/jobs/{job_id}/statistics", tag = "chunks", params(("job_id" = i64, Path)),
+    responses((status = 200, description = "As it stands now", body = JobChunkStatistics), Problems))]
 async fn statistics(State(app): State<App>, Id(job_id): Id<JobId>) -> Answer<axum::Json<JobChunkStatistics>> {
     Ok(axum::Json(app.chunks.get_chunk_statistics(job_id).await?))
 }
 
 /// How far a job has come and how fast it goes
-#[utoipa::path(get, path = "/v1/jobs/{job_id}/progress", tag = "chunks", params(("job_id" = i64, Path)),
-    responses((status = 200, body = JobChunkProgress), Problems))]
+#[utoipa::path(get, operation_id = "get_job_chunk_progress", path = "/v1/jobs/{job_id}/progress", tag = "chunks", params(("job_id" = i64, Path)),
+    responses((status = 200, description = "As it stands now", body = JobChunkProgress), Problems))]
 async fn progress(State(app): State<App>, Id(job_id): Id<JobId>) -> Answer<axum::Json<JobChunkProgress>> {
     Ok(axum::Json(app.chunks.get_job_chunk_progress(job_id).await?))
 }
 
 /// Whether every chunk of a job is completed
-#[utoipa::path(get, path = "/v1/jobs/{job_id}/completion", tag = "chunks", params(("job_id" = i64, Path)),
-    responses((status = 200, body = Completion), Problems))]
+#[utoipa::path(get, operation_id = "check_job_completion", path = "/v1/jobs/{job_id}/completion", tag = "chunks", params(("job_id" = i64, Path)),
+    responses((status = 200, description = "As it stands now", body = Completion), Problems))]
 async fn completion(State(app): State<App>, Id(job_id): Id<JobId>) -> Answer<axum::Json<Completion>> {
     let is_complete = app.chunks.check_job_completion(job_id).await?;
     Ok(axum::Json(Completion { job_id: job_id.get(), is_complete }))
@@ -170,8 +171,8 @@ async fn completion(State(app): State<App>, Id(job_id): Id<JobId>) -> Answer<axu
 /// A job with its counters
 ///
 /// They follow every transition by themselves: a delta that repeats what a transition counted changes nothing.
-#[utoipa::path(post, path = "/v1/jobs/{job_id}/tracking", tag = "chunks", params(("job_id" = i64, Path)), request_body = Tracking,
-    responses((status = 200, body = JobDocument), Problems))]
+#[utoipa::path(post, operation_id = "update_job_chunk_tracking", path = "/v1/jobs/{job_id}/tracking", tag = "chunks", params(("job_id" = i64, Path)), request_body = Option<Tracking>,
+    responses((status = 200, description = "The job as it stands now", body = JobDocument), Problems))]
 async fn tracking(
     State(app): State<App>,
     Id(job_id): Id<JobId>,

@@ -80,9 +80,9 @@ fn new_job(app: &App, asked: NewJob) -> ream::Result<NewCrawlJob> {
 /// Create a job
 ///
 /// Without chunks: `start` creates them.
-#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = NewJob,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key again within a day gets the same job", min_length = 1, max_length = 255)),
-    responses((status = 201, body = JobDocument), (status = 200, description = "Created by an earlier request with this key", body = JobDocument), Problems))]
+#[utoipa::path(post, operation_id = "create_crawl_job", path = "/v1/jobs", tag = "jobs", request_body = NewJob,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key again within a day gets the same job", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    responses((status = 201, description = "The job, which has its id now", body = JobDocument), (status = 200, description = "Created by an earlier request with this key", body = JobDocument), Problems))]
 async fn create(State(app): State<App>, caller: Caller, asked: Asked<NewJob>) -> Answer<Response> {
     let new = new_job(&app, asked.body)?;
     let done = jobs(&app, &caller).create_crawl_job_once(new, asked.once.as_ref()).await?;
@@ -95,6 +95,7 @@ async fn create(State(app): State<App>, caller: Caller, asked: Asked<NewJob>) ->
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// Only jobs that stand there: pending, running, paused, completed, failed or cancelled.
+    #[param(value_type = Option<ream::CrawlJobStatus>)]
     status: Option<String>,
     /// Items of a page, 1 to 1,000; 100 where nothing is said.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000)]
@@ -106,8 +107,8 @@ struct ListQuery {
 /// List jobs
 ///
 /// Newest first, without the task ids at work.
-#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(ListQuery),
-    responses((status = 200, body = Page<JobDocument>), Problems))]
+#[utoipa::path(get, operation_id = "list_crawl_jobs", path = "/v1/jobs", tag = "jobs", params(ListQuery),
+    responses((status = 200, description = "A page", body = Page<JobDocument>), Problems))]
 async fn list(
     State(app): State<App>,
     Query(query): Query<ListQuery>,
@@ -130,8 +131,8 @@ struct GetQuery {
 }
 
 /// Look at a job
-#[utoipa::path(get, path = "/v1/jobs/{job_id}", tag = "jobs", params(("job_id" = i64, Path), GetQuery),
-    responses((status = 200, body = JobRead), Problems))]
+#[utoipa::path(get, operation_id = "get_crawl_job", path = "/v1/jobs/{job_id}", tag = "jobs", params(("job_id" = i64, Path), GetQuery),
+    responses((status = 200, description = "The job as it stands now", body = JobRead), Problems))]
 async fn get(
     State(app): State<App>,
     Id(job_id): Id<JobId>,
@@ -150,8 +151,8 @@ async fn get(
 /// Change a job
 ///
 /// What is left out stays as it is. A new priority counts between jobs at once, and the chunks follow before this returns.
-#[utoipa::path(patch, path = "/v1/jobs/{job_id}", tag = "jobs", params(("job_id" = i64, Path)), request_body = JobPatch,
-    responses((status = 200, body = JobDocument), Problems))]
+#[utoipa::path(patch, operation_id = "update_crawl_job", path = "/v1/jobs/{job_id}", tag = "jobs", params(("job_id" = i64, Path)), request_body = Option<JobPatch>,
+    responses((status = 200, description = "The job as it stands now", body = JobDocument), Problems))]
 async fn update(
     State(app): State<App>,
     caller: Caller,
@@ -172,7 +173,7 @@ async fn update(
 /// Delete a job
 ///
 /// Hides it at once; its chunks are removed by and by. Output stays.
-#[utoipa::path(delete, path = "/v1/jobs/{job_id}", tag = "jobs", params(("job_id" = i64, Path)),
+#[utoipa::path(delete, operation_id = "delete_crawl_job", path = "/v1/jobs/{job_id}", tag = "jobs", params(("job_id" = i64, Path)),
     responses((status = 204, description = "It is gone"), Problems))]
 async fn delete(State(app): State<App>, caller: Caller, Id(job_id): Id<JobId>) -> Answer<StatusCode> {
     // The duties remove the chunks: of a large job that takes longer than anybody waits.
@@ -183,8 +184,8 @@ async fn delete(State(app): State<App>, caller: Caller, Id(job_id): Id<JobId>) -
 /// Create a job's chunks from its images
 ///
 /// With chunks already, no change.
-#[utoipa::path(post, path = "/v1/jobs/{job_id}/start", tag = "jobs", params(("job_id" = i64, Path)),
-    responses((status = 200, body = JobDocument), Problems))]
+#[utoipa::path(post, operation_id = "start_crawl_job", path = "/v1/jobs/{job_id}/start", tag = "jobs", params(("job_id" = i64, Path)),
+    responses((status = 200, description = "The job as it stands now", body = JobDocument), Problems))]
 async fn start(
     State(app): State<App>,
     caller: Caller,
@@ -198,8 +199,8 @@ async fn start(
 /// Pause a job
 ///
 /// After this has returned no chunk of it starts; running ones may finish.
-#[utoipa::path(post, path = "/v1/jobs/{job_id}/pause", tag = "jobs", params(("job_id" = i64, Path)),
-    responses((status = 200, body = JobDocument), Problems))]
+#[utoipa::path(post, operation_id = "pause_crawl_job", path = "/v1/jobs/{job_id}/pause", tag = "jobs", params(("job_id" = i64, Path)),
+    responses((status = 200, description = "The job as it stands now", body = JobDocument), Problems))]
 async fn pause(
     State(app): State<App>,
     caller: Caller,
@@ -209,8 +210,8 @@ async fn pause(
 }
 
 /// Let a paused job go on
-#[utoipa::path(post, path = "/v1/jobs/{job_id}/resume", tag = "jobs", params(("job_id" = i64, Path)),
-    responses((status = 200, body = JobDocument), Problems))]
+#[utoipa::path(post, operation_id = "resume_crawl_job", path = "/v1/jobs/{job_id}/resume", tag = "jobs", params(("job_id" = i64, Path)),
+    responses((status = 200, description = "The job as it stands now", body = JobDocument), Problems))]
 async fn resume(
     State(app): State<App>,
     caller: Caller,
@@ -222,8 +223,8 @@ async fn resume(
 /// Cancel a job
 ///
 /// Final. Running chunks are released at their next heartbeat.
-#[utoipa::path(post, path = "/v1/jobs/{job_id}/cancel", tag = "jobs", params(("job_id" = i64, Path)), request_body = Cancel,
-    responses((status = 200, body = JobDocument), Problems))]
+#[utoipa::path(post, operation_id = "cancel_crawl_job", path = "/v1/jobs/{job_id}/cancel", tag = "jobs", params(("job_id" = i64, Path)), request_body = Option<Cancel>,
+    responses((status = 200, description = "The job as it stands now", body = JobDocument), Problems))]
 async fn cancel(
     State(app): State<App>,
     caller: Caller,
@@ -234,8 +235,8 @@ async fn cancel(
 }
 
 /// Put every failed chunk of a job back
-#[utoipa::path(post, path = "/v1/jobs/{job_id}/retry", tag = "jobs", params(("job_id" = i64, Path)), request_body = Retry,
-    responses((status = 200, body = Retried), Problems))]
+#[utoipa::path(post, operation_id = "retry_failed_chunks", path = "/v1/jobs/{job_id}/retry", tag = "jobs", params(("job_id" = i64, Path)), request_body = Option<Retry>,
+    responses((status = 200, description = "How many are pending now", body = Retried), Problems))]
 async fn retry(
     State(app): State<App>,
     caller: Caller,
@@ -249,15 +250,15 @@ async fn retry(
 /// Check a job
 ///
 /// That its chunks cover its images exactly, that leases fit, and that counters are true. Reads every chunk.
-#[utoipa::path(post, path = "/v1/jobs/{job_id}/verify", tag = "jobs", params(("job_id" = i64, Path)),
+#[utoipa::path(post, operation_id = "verify_job", path = "/v1/jobs/{job_id}/verify", tag = "jobs", params(("job_id" = i64, Path)),
     responses((status = 200, description = "What was found", body = Object), Problems))]
 async fn verify(State(app): State<App>, Id(job_id): Id<JobId>) -> Answer<axum::Json<ream::JobVerdict>> {
     Ok(axum::Json(app.jobs.verify(job_id).await?))
 }
 
 /// Set a job's counters to a fresh count of its chunks
-#[utoipa::path(post, path = "/v1/jobs/{job_id}/repair", tag = "jobs", params(("job_id" = i64, Path)),
-    responses((status = 200, body = JobDocument), Problems))]
+#[utoipa::path(post, operation_id = "repair_counters", path = "/v1/jobs/{job_id}/repair", tag = "jobs", params(("job_id" = i64, Path)),
+    responses((status = 200, description = "The job as it stands now", body = JobDocument), Problems))]
 async fn repair(
     State(app): State<App>,
     caller: Caller,

@@ -44,6 +44,7 @@ struct SendQuery {
     /// The column with the caption; `caption` where there is one.
     caption_col: Option<String>,
     /// Columns that go through to the output, with commas; `all` for every other one.
+    #[param(min_length = 1)]
     keep_cols: Option<String>,
     /// The column with the SHA-256 that the file must have.
     sha256_col: Option<String>,
@@ -59,7 +60,12 @@ impl SendQuery {
             && !self.name.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | ':'));
         v.check(plain, "name", format!("{:?}", self.name), "a file name without folders, such as urls.csv");
         let keep_columns = match self.keep_cols {
-            Some(text) => v.take(text.parse::<KeepColumns>()).unwrap_or_default(),
+            Some(text) => {
+                let allowed = "`none`, `all`, or names of columns with commas between";
+                let columns = text.parse::<KeepColumns>();
+                let columns = columns.map_err(|_| Error::invalid("keep_cols", format!("{text:?}"), allowed));
+                v.take(columns).unwrap_or_default()
+            }
             None => KeepColumns::default(),
         };
         v.finish()?;
@@ -78,9 +84,9 @@ impl SendQuery {
 /// The body is the list as it is. It is kept with the job's dataset, and says how many images the job has: rows that make no
 /// sense take no number and are told in `rejects.jsonl` there. The same list again changes nothing; another one is a conflict. Then
 /// `start` creates the chunks.
-#[utoipa::path(post, path = "/v1/jobs/{job_id}/images", tag = "jobs", params(("job_id" = i64, Path), SendQuery),
+#[utoipa::path(post, operation_id = "send_image_list", path = "/v1/jobs/{job_id}/images", tag = "jobs", params(("job_id" = i64, Path), SendQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 201, body = ListTaken), (status = 200, description = "It was there", body = ListTaken), Problems))]
+    responses((status = 201, description = "It was taken in", body = ListTaken), (status = 200, description = "It was there", body = ListTaken), Problems))]
 async fn send(
     State(app): State<App>,
     caller: Caller,
@@ -213,8 +219,8 @@ impl ImagesQuery {
 /// The images of a chunk
 ///
 /// In the order of their numbers.
-#[utoipa::path(get, path = "/v1/chunks/{chunk_id}/images", tag = "chunks", params(("chunk_id" = i64, Path), ImagesQuery),
-    responses((status = 200, body = Page<Image>), Problems))]
+#[utoipa::path(get, operation_id = "get_chunk_images", path = "/v1/chunks/{chunk_id}/images", tag = "chunks", params(("chunk_id" = i64, Path), ImagesQuery),
+    responses((status = 200, description = "A page", body = Page<Image>), Problems))]
 async fn images(
     State(app): State<App>,
     Id(chunk_id): Id<ChunkId>,
@@ -239,7 +245,10 @@ async fn images(
             .iter()
             .zip(&row.kept)
             .map(|(column, value)| {
-                (column.name.clone(), value.as_ref().map_or(serde_json::Value::Null, |v| v.to_json()))
+                (
+                    column.name.clone(),
+                    value.as_ref().map_or(serde_json::Value::Null, ream_dataset::KeptValue::to_json),
+                )
             })
             .collect(),
     };

@@ -23,8 +23,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Make a token
 ///
 /// It is shown in this answer, and never again.
-#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewToken,
-    responses((status = 201, body = CreatedToken<Token>), Problems))]
+#[utoipa::path(post, operation_id = "create_token", path = "/v1/tokens", tag = "tokens", request_body = NewToken,
+    responses((status = 201, description = "The token with its secret", body = CreatedToken<Token>), Problems))]
 async fn create(
     State(app): State<App>,
     caller: Caller,
@@ -59,8 +59,8 @@ struct ListQuery {
 /// List tokens
 ///
 /// Newest first, revoked ones too; without their secrets, which nobody knows.
-#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", params(ListQuery),
-    responses((status = 200, body = Page<Token>), Problems))]
+#[utoipa::path(get, operation_id = "list_tokens", path = "/v1/tokens", tag = "tokens", params(ListQuery),
+    responses((status = 200, description = "A page", body = Page<Token>), Problems))]
 async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Answer<axum::Json<Page<Token>>> {
     let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
     Ok(shown(app.tokens.repository().list_tokens(page).await?))
@@ -69,8 +69,8 @@ async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Answer<
 /// Revoke a token
 ///
 /// Other servers notice within a second. Revoked already: no change.
-#[utoipa::path(delete, path = "/v1/tokens/{token_id}", tag = "tokens", params(("token_id" = i64, Path)),
-    responses((status = 200, body = Token), Problems))]
+#[utoipa::path(delete, operation_id = "revoke_token", path = "/v1/tokens/{token_id}", tag = "tokens", params(("token_id" = i64, Path)),
+    responses((status = 200, description = "The token as it stands now", body = Token), Problems))]
 async fn revoke(
     State(app): State<App>,
     caller: Caller,

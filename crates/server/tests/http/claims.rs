@@ -89,3 +89,27 @@ async fn the_whole_life_of_a_chunk() {
     let (_, explained) = server.get(&format!("/v1/chunks/{}/explain", ids[1])).await;
     assert_eq!((&explained["reason"], &explained["chunk"]["id"]), (&json!("job_cancelled"), &ids[1]));
 }
+
+#[tokio::test]
+async fn a_claim_asked_again_is_answered_though_others_wait_in_line() {
+    let server = TestServer::start().await;
+    server.job(1).await;
+    let claim = |worker: &'static str, wait_s: u64| {
+        let body = json!({"worker": worker, "wait_s": wait_s});
+        let request =
+            server.client.post(server.url("/v1/claims")).header("Idempotency-Key", worker).json(&body);
+        async move { request.send().await.unwrap().json::<Value>().await.unwrap() }
+    };
+    let first = claim("w", 5).await;
+    let waiting = (0..10).map(|_| server.post("/v1/claims", json!({"worker": "idle", "wait_s": 5})));
+    let again = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        claim("w", 5).await
+    };
+    let asked = Instant::now();
+    tokio::select! {
+        again = again => assert_eq!(again["items"][0]["id"], first["items"][0]["id"]),
+        _ = futures::future::join_all(waiting) => panic!("the others were answered first"),
+    }
+    assert!(asked.elapsed() < Duration::from_secs(5));
+}

@@ -140,3 +140,18 @@ async fn watchers_that_never_read_hold_nobody_up() {
     assert_eq!(events.last().unwrap().kind, "end");
     drop(silent);
 }
+
+#[tokio::test]
+async fn a_revoked_token_hears_no_more() {
+    let server = TestServer::start().await;
+    let job = server.job(1).await;
+    let actor = ream::Actor::operator();
+    let made = ream::create_token(&*server.store, "watcher", ream::Role::Viewer, None, &actor).await;
+    let (stored, token) = made.unwrap();
+    let url = server.url(&format!("/v1/jobs/{job}/events"));
+    let stream = server.client.get(url).bearer_auth(token).send().await.unwrap();
+    assert_eq!(stream.status(), StatusCode::OK);
+    server.store.revoke_token(stored.id, &actor).await.unwrap();
+    let heard = tokio::time::timeout(PATIENCE, stream.text()).await.unwrap().unwrap();
+    assert!(heard.contains("event: progress") && !heard.contains("event: end"), "{heard}");
+}

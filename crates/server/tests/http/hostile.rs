@@ -89,6 +89,7 @@ fn requests() -> Vec<Bad> {
             422,
             "validation",
         ),
+        post("a policy that is a list", "/v1/jobs", "{\"name\":\"a\",\"policy\":[]}", 422, "validation"),
         post("a recipe that is a list", "/v1/jobs", "{\"name\":\"a\",\"recipe\":[]}", 422, "validation"),
         post("claims without a worker", "/v1/claims", "{}", 422, "validation"),
         post("claims of none", "/v1/claims", "{\"worker\":\"w\",\"limit\":0}", 422, "validation"),

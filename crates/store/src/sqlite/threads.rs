@@ -270,7 +270,10 @@ impl Readers {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let reading: Reading = Box::new(move |conn| {
-            let _ = answer.send(on_snapshot(conn, read));
+            // Who hung up while it waited wants nothing any more.
+            if !answer.is_closed() {
+                let _ = answer.send(on_snapshot(conn, read));
+            }
         });
         self.readings.send(reading).map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?

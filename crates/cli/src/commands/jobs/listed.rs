@@ -6,12 +6,13 @@ use crate::failure::{Failure, Result};
 use crate::output::text;
 use crate::settings::{DatasetSettings, ImageSettings};
 use indicatif::ProgressBar;
-use ream::{CrawlJob, NewCrawlJob};
+use ream::{CrawlJob, NewCrawlJob, Once};
 use ream_client::{ListColumns, RemoteRepository};
-use ream_dataset::{IngestOptions, KeepColumns, ListOptions};
+use ream_dataset::{IngestOptions, KeepColumns, ListOptions, hex};
 use ream_image_jobs::intake::{LocalList, take_in};
 use ream_image_jobs::list::LIST_DIR;
 use ream_image_jobs::{ImageRecipe, Storage, check_owner};
+use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 
 /// A list, and what is to become of it.
@@ -63,9 +64,9 @@ impl Listed {
         let dataset = Storage::parse("--out", &self.out)?.canonical();
         new.dataset = Some(dataset.to_string());
         new.validate()?;
+        check_owner(&dataset, None).await?;
         let bar = self.bar("reading", cx);
         let reading = bar.clone();
-        check_owner(&dataset, None).await?;
         let taken = take_in(list.path(), &dataset, self.options, move |read, total| {
             reading.set_length(total);
             reading.set_position(read);
@@ -99,7 +100,7 @@ impl Listed {
             return Err(Failure::usage("a server takes one file as a list, not a folder")
                 .hint("put the rows into one file, or name the database itself with `--database`"));
         }
-        let job = session.jobs.create_crawl_job(new).await?;
+        let job = self.job(new, session).await?;
         let bar = self.bar("sending", cx);
         bar.set_length(bytes.len());
         let sending = bar.clone();
@@ -108,6 +109,12 @@ impl Listed {
         bar.finish_and_clear();
         let taken = match taken {
             Ok(taken) => taken,
+            // The server may have taken it in all the same: the same command goes on.
+            Err(error) if error.is_unavailable() => {
+                let hint =
+                    format!("the same command goes on; `ream jobs delete {}` takes the job back", job.id);
+                return Err(Failure::from(error).hint(hint));
+            }
             Err(error) => {
                 // What cannot be taken back is told by what went wrong in the first place.
                 let _ = session.jobs.delete(job.id).await;
@@ -117,6 +124,19 @@ impl Listed {
         let job = session.jobs.get_crawl_job(job.id).await?;
         tell_rejected(taken.rejected, job.image_list.as_deref().unwrap_or_default(), cx);
         Ok(job)
+    }
+
+    /// The job that the same command created before, if it was stopped then, or a new one.
+    async fn job(&self, new: NewCrawlJob, session: &Session) -> Result<CrawlJob> {
+        let asked = format!("{:?}", (&self.list, &new));
+        let digest = hex(&Sha256::digest(asked));
+        let once = Once::new("cli", format!("jobs-create-{digest}"), digest)?;
+        match session.jobs.create_crawl_job_once(new.clone(), Some(&once)).await {
+            Ok(created) => Ok(created.answer),
+            // It was deleted since.
+            Err(ream::Error::NotFound { .. }) => Ok(session.jobs.create_crawl_job(new).await?),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn bar(&self, doing: &str, cx: &Context<'_>) -> ProgressBar {
