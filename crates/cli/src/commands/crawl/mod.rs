@@ -296,6 +296,10 @@ impl From<ream_image_jobs::Error> for Failure {
             Error::Images(error) => Self::from(CrawlError::Images(error)),
             Error::HasList { .. } => Self::conflict("other_list", told).hint("`--out` another dataset"),
             Error::HasOutput { .. } => Self::conflict("foreign_output", told).hint("`--out` another dataset"),
+            Error::OfAnotherJob { .. } => Self::conflict("other_job", told).hint("`--out` another dataset"),
+            Error::WithinDataset { .. } => {
+                Self::conflict("within_dataset", told).hint("`--out` another dataset")
+            }
             Error::SamePlace { .. } => Self::usage(told).hint("`--out` another folder"),
             Error::Store { .. } => Self::unreachable(told),
             _ => Self::io(told),
