@@ -241,7 +241,7 @@ pub type WakeUps = watch::Receiver<u64>;
 /// Durable state of jobs and chunks.
 ///
 /// Every operation is one transaction: all of it holds, or none. What was answered survives a kill of this process
-/// and of the database. Each may fail with [`Error::Database`]; further errors are named with the operation.
+/// and of the database. Each may fail with [`Error::Database`](ream_core::Error::Database); further errors are named with the operation.
 /// Jobs that are deleted, and their chunks, are not found by any of them.
 #[async_trait]
 pub trait JobChunkRepository: Send + Sync {
