@@ -3,6 +3,7 @@
 use crate::answer::Refusal;
 use lru::LruCache;
 use ream::{CrawlJob, Error, JobId, Result};
+use ream_image_jobs::dataset::is_dataset_name;
 use ream_image_jobs::list::LIST_DIR;
 use ream_image_jobs::{ImageList, ImageRecipe, Storage};
 use std::num::NonZeroUsize;
@@ -41,12 +42,11 @@ impl Datasets {
         let name = within.unwrap_or(dataset);
         let bad = || {
             let allowed = format!(
-                "a name below {shown}, such as `photos/2026`, without parts that begin with `.` or `_`"
+                "a name below {shown}, such as `photos/2026`, without parts that begin with `.` or `_` or are output's, such as `00003`"
             );
             Error::invalid("dataset", format!("{dataset:?}"), allowed)
         };
-        // Of another dataset there, these are its state and what its attempts have staged.
-        if name.split('/').any(|part| part.starts_with(['.', '_'])) {
+        if !is_dataset_name(name) {
             return Err(bad());
         }
         let place = root.join(name).map_err(|_| bad())?;

@@ -12,13 +12,13 @@ use axum::response::Response;
 use futures::StreamExt as _;
 use ream::{ChunkId, ConflictCode, CrawlJob, Error, ImageRange, JobId, Validation};
 use ream_dataset::{IngestOptions, KeepColumns, ListOptions, ListRow};
+use ream_image_jobs::ScratchFolder;
 use ream_image_jobs::intake::take_in;
 use ream_wire::Page;
 use ream_wire::jobs::{Image, ListTaken};
 use serde::Deserialize;
 use std::path::Path;
 use std::time::Instant;
-use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -132,8 +132,9 @@ fn check_open(job: &CrawlJob) -> ream::Result<()> {
     Ok(())
 }
 
-fn scratch() -> Answer<TempDir> {
-    let folder = tempfile::Builder::new().prefix("ream-list-").tempdir();
+/// Swept by whoever comes next, should this process be killed.
+fn scratch() -> Answer<ScratchFolder> {
+    let folder = ScratchFolder::create(None);
     folder.map_err(|error| Refusal::new("unavailable", format!("there is no room for a list: {error}")))
 }
 
