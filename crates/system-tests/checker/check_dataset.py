@@ -189,7 +189,7 @@ def check_top(faults, dataset, names, summary, partial):
     if partial:
         return
     for entry in sorted(os.listdir(os.path.join(dataset, "_ream"))):
-        if entry not in {"lock", "crawl.json", "ream.db", "ream.db-wal", "ream.db-shm", "list"}:
+        if entry not in {"lock", "crawl.json", "owner.json", "ream.db", "ream.db-wal", "ream.db-shm", "list"}:
             faults.add("extra-file", f"_ream/{entry} is left over")
 
 
