@@ -12,8 +12,8 @@ use axum::response::Response;
 use futures::StreamExt as _;
 use ream::{ChunkId, ConflictCode, CrawlJob, Error, ImageRange, JobId, Validation};
 use ream_dataset::{IngestOptions, KeepColumns, ListOptions, ListRow};
-use ream_image_jobs::ScratchFolder;
 use ream_image_jobs::intake::take_in;
+use ream_image_jobs::{ScratchFolder, check_owner};
 use ream_wire::Page;
 use ream_wire::jobs::{Image, ListTaken};
 use serde::Deserialize;
@@ -98,6 +98,7 @@ async fn send(
     let job = app.jobs.get_crawl_job(job_id).await?;
     let dataset = Datasets::of(&job)?;
     check_open(&job)?;
+    check_owner(&dataset, Some(&job)).await.map_err(Error::from)?;
     let turn = app.datasets.turn()?;
     let folder = scratch()?;
     let path = folder.path().join(name);
