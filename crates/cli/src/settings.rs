@@ -244,7 +244,7 @@ pub(crate) fn mistyped_variables(
     let mut mistyped: Vec<_> = present
         .into_iter()
         .filter_map(|name| name.into_string().ok())
-        .filter(|name| name.starts_with(PREFIX) && !known.contains(name))
+        .filter(|name| name.starts_with(PREFIX) && !known.contains(name) && !is_of_a_cluster(name))
         .filter_map(|name| {
             let near = nearest(&name[PREFIX.len()..], known_bare.iter().map(String::as_str))?;
             Some((name, format!("{PREFIX}{near}")))
@@ -252,6 +252,13 @@ pub(crate) fn mistyped_variables(
         .collect();
     mistyped.sort();
     mistyped
+}
+
+/// What Kubernetes tells every container of a service whose name begins with `ream`.
+fn is_of_a_cluster(name: &str) -> bool {
+    let rest = &name[PREFIX.len()..];
+    let words = format!("_{rest}_");
+    words.contains("_SERVICE_HOST_") || words.contains("_SERVICE_PORT_") || words.contains("_PORT_")
 }
 
 /// Where the settings file is.
@@ -353,6 +360,8 @@ mod tests {
             "REAM_MAX_BYTES",
             "REAM_SERVICE_HOST",
             "REAM_PORT_80_TCP",
+            "REAM_SERVER_SERVICE_HOST",
+            "REAM_SERVER_PORT",
             "REAM_FULL",
             "DATABASE",
         ];
