@@ -65,8 +65,24 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refusal> {
         let query = parts.uri.query().unwrap_or_default();
         let read = serde_urlencoded::from_str(query);
-        read.map(Self).map_err(|error| Error::invalid("query", "not as expected", error.to_string()).into())
+        read.map(Self).map_err(|error| bad_query(&error.to_string()).into())
     }
+}
+
+/// What is the matter with a query, by the words of its reader.
+fn bad_query(said: &str) -> Error {
+    let quoted = |prefix: &str| Some(said.strip_prefix(prefix)?.split('`').nth(1)?.to_owned());
+    if let Some(field) = quoted("duplicate field ") {
+        return Error::invalid(field, "given twice", "given once");
+    }
+    if let Some(field) = quoted("unknown field ") {
+        let allowed = said.split_once(", expected ").map_or("none", |(_, allowed)| allowed);
+        return Error::invalid(field, "unknown", allowed);
+    }
+    if let Some(field) = quoted("missing field ") {
+        return Error::invalid(field, "missing", "given once");
+    }
+    Error::invalid("query", "not as expected", said)
 }
 
 /// A body of JSON; an empty one is `{}`.

@@ -27,6 +27,8 @@ RULES = {
     "body": "has max_images or chunks, and not both",
     "chunks[].image_range": "does not end before it starts",
     "chunks": "cover the job's images exactly",
+    "chunks.image_range": "cover the job's images exactly",
+    "chunks.chunk_index": "are each another one's",
     "parts": "are no more than the chunk has images",
     "outcome.outputs": "are names within the dataset",
     "outcome.images_failed": "are within 64 bits together",
@@ -65,8 +67,9 @@ def rule(field):
 def filter_failure(context, failure, case, response):
     """Whether it is one."""
     if "positive_data_acceptance" in failure.checks and response.status_code == 422:
-        fields = [rule(error["field"]) for error in response.json()["errors"]]
-        return not all(field in RULES for field in fields)
+        errors = response.json()["errors"]
+        # A field of a query that comes several times is sent so for an array's sake, where there is none.
+        return not all(rule(error["field"]) in RULES or error["value"] == "given twice" for error in errors)
     if "negative_data_rejection" in failure.checks and case.operation.path in ONE_BY_ONE and response.status_code == 200:
         return all("error" not in item for item in response.json()["items"])
     # Whoever has sent many bad tokens is told no more about them.
