@@ -26,7 +26,8 @@ const fn any<V>(visitor: V) -> Seen<V> {
     Seen(visitor, Wanted::Other)
 }
 
-/// 2⁶³: all whole numbers below it that a float can be are within 64 bits.
+/// 2⁶³: all whole numbers nearer to 0 that a float can be are within 64 bits. Its negative is as well, but so is told of integers
+/// beyond, which are floats here already.
 const END: f64 = 9_223_372_036_854_775_808.0;
 
 macro_rules! forward {
@@ -116,7 +117,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Seen<V> {
 
     #[allow(clippy::cast_possible_truncation, reason = "it is whole and within the range")]
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
-        let is_whole = self.1 == Wanted::Integer && value.fract() == 0.0 && (-END..END).contains(&value);
+        let is_whole = self.1 == Wanted::Integer && value.fract() == 0.0 && value.abs() < END;
         if is_whole { self.0.visit_i64(value as i64) } else { self.0.visit_f64(value) }
     }
 
