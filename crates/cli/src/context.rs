@@ -131,6 +131,16 @@ impl<'a> Context<'a> {
     /// Refuses `--server` where the command works on the database itself. A variable may name one for other commands.
     pub(crate) fn check_no_server(&self) -> Result<()> {
         match (&self.settings.server.urls.value, &self.settings.server.urls.source) {
+            // Else it would be done, without a word, on a file that no server knows.
+            (Some(_), Source::Env(_) | Source::File { .. })
+                if self.settings.database.url.source == Source::Default =>
+            {
+                Err(Failure::usage(format!(
+                    "this is done on the database itself, and `{}` names a server",
+                    self.settings.server.urls.name()
+                ))
+                .hint("`--database` names the database: sqlite:PATH or postgres://…"))
+            }
             (Some(_), Source::Flag(_)) => {
                 Err(Failure::usage("this is done on the database itself, not through a server")
                     .hint("`--database` names it: sqlite:PATH or postgres://…"))

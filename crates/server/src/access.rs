@@ -33,6 +33,11 @@ impl Caller {
         Self { name: Actor::operator().as_str().into(), role: Role::Admin, token: None }
     }
 
+    /// Of a request that wants no token.
+    fn nobody() -> Self {
+        Self { name: "-".into(), role: Role::Viewer, token: None }
+    }
+
     /// For the activity log.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -99,7 +104,7 @@ async fn admit(app: &App, request: &Parts) -> Result<Caller, Refusal> {
     let peer = request.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
     let caller = match need(request) {
         Some(Need::Nothing) => {
-            let caller = Caller::open();
+            let caller = Caller::nobody();
             app.rates.check(&caller, peer)?;
             return Ok(caller);
         }
@@ -137,7 +142,7 @@ async fn who(app: &App, request: &Parts, peer: IpAddr) -> Result<Caller, Refusal
     let found = match given {
         Some(given) => app.tokens.find(given, || app.rates.check_looks(peer)).await?,
         None => Err(
-            "the request has no token: send it as `Authorization: Bearer TOKEN`; an admin makes one with \
+            "the request has no token: send it as `Authorization: Bearer TOKEN`, commands and workers take it from `REAM_TOKEN`; an admin makes one with \
              `ream tokens create`"
                 .to_owned(),
         ),

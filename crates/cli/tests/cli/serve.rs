@@ -189,6 +189,29 @@ fn what_is_asked_is_named_once() {
 }
 
 #[test]
+fn a_list_that_is_sent_again_is_the_same_job_and_another_one_takes_nothing_away() {
+    let session = Session::new();
+    let served = Served::start(&session, &["--storage", "datasets"]);
+    let list = session.path().join("list.txt");
+    let create = || {
+        let args =
+            ["jobs", "create", "--name", "a", "--out", "a", "--list", "list.txt", "--server", &served.url];
+        session.command(&args).output().unwrap()
+    };
+    std::fs::write(&list, "https://a.example/1.jpg\n").unwrap();
+    assert_eq!(told(&create()).0, Some(0));
+    let (code, stdout, _) = told(&create());
+    assert_eq!(code, Some(0));
+    assert!(stdout.starts_with("job 1 "), "{stdout}");
+    std::fs::write(&list, "https://a.example/1.jpg\nhttps://a.example/2.jpg\n").unwrap();
+    let (code, _, stderr) = told(&create());
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(stderr.contains("job 1 is of this very command"), "{stderr}");
+    let show = session.command(&["jobs", "show", "1", "--server", &served.url]).output().unwrap();
+    assert_eq!(told(&show).0, Some(0), "the job is still there");
+}
+
+#[test]
 fn a_server_out_of_reach_is_told_soon() {
     let session = Session::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -259,8 +259,9 @@ mod tests {
         let a = |text: &str| read(&format!(r#"{{"one": {{"a": {text}}}}}"#)).map(|read| read.one.unwrap().a);
         assert_eq!(a("5.0").unwrap(), 5);
         assert_eq!(a("-5e2").unwrap(), -500);
-        assert_eq!(a("-9223372036854775808.0").unwrap(), i64::MIN);
-        for text in ["5.5", "1e300", "9223372036854775808.0"] {
+        assert_eq!(a("-9223372036854774784.0").unwrap(), -9_223_372_036_854_774_784);
+        assert_eq!(a("-9223372036854775808").unwrap(), i64::MIN);
+        for text in ["5.5", "1e300", "9223372036854775808.0", "-9223372036854775809"] {
             assert!(a(text).is_err(), "{text}");
         }
     }

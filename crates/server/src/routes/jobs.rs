@@ -64,8 +64,12 @@ fn new_job(app: &App, asked: NewJob) -> ream::Result<NewCrawlJob> {
         new.chunk_size = chunk_size;
     }
     new.executor = asked.executor.and_then(|word| v.take(word.parse::<Executor>()));
+    let has_dataset = asked.dataset.is_some();
     new.dataset = asked.dataset.and_then(|dataset| v.take(app.datasets.resolve(&dataset)));
-    if new.dataset.is_some() || asked.recipe.is_some() {
+    if has_dataset && new.dataset.is_none() {
+        // What follows from there being none is no fault of its own.
+        new.executor = None;
+    } else if new.dataset.is_some() || asked.recipe.is_some() {
         v.check(new.dataset.is_some(), "recipe", "given", "none for a job without a dataset");
         new.recipe = v.take(Datasets::recipe(asked.recipe.as_ref()));
     }

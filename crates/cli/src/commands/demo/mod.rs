@@ -77,7 +77,10 @@ async fn start(images: u64) -> Result<Site> {
 async fn serve(list: &Path, images: u64, out: &Output) -> Result<Exit> {
     let mut signals = Signals::listen()?;
     let site = start(images).await?;
-    std::fs::write(list, site.list()).map_err(|error| cannot_write(list, &error))?;
+    // Whole or not at all: somebody may wait for it.
+    let unfinished = list.with_extension("unfinished");
+    let written = std::fs::write(&unfinished, site.list()).and_then(|()| std::fs::rename(&unfinished, list));
+    written.map_err(|error| cannot_write(list, &error))?;
     let shown = text::printable(&list.display().to_string());
     out.note(format_args!("serving {images} pictures, of which `{shown}` is the list, until Ctrl-C"));
     out.hint(format_args!("a crawl of them needs `--allow-net {}`", site.network()));

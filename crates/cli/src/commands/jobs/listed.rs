@@ -6,7 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::output::text;
 use crate::settings::{DatasetSettings, ImageSettings};
 use indicatif::ProgressBar;
-use ream::{CrawlJob, NewCrawlJob, Once};
+use ream::{Answered, CrawlJob, NewCrawlJob, Once};
 use ream_client::{ListColumns, RemoteRepository};
 use ream_dataset::{IngestOptions, KeepColumns, ListOptions, hex};
 use ream_image_jobs::intake::{LocalList, take_in};
@@ -100,7 +100,7 @@ impl Listed {
             return Err(Failure::usage("a server takes one file as a list, not a folder")
                 .hint("put the rows into one file, or name the database itself with `--database`"));
         }
-        let job = self.job(new, session).await?;
+        let Answered { answer: job, repeated } = self.job(new, session).await?;
         let bar = self.bar("sending", cx);
         bar.set_length(bytes.len());
         let sending = bar.clone();
@@ -115,6 +115,14 @@ impl Listed {
                     format!("the same command goes on; `ream jobs delete {}` takes the job back", job.id);
                 return Err(Failure::from(error).hint(hint));
             }
+            // The same command created it before, and more may have come of it since.
+            Err(error) if repeated => {
+                let hint = format!(
+                    "job {} is of this very command; `--out` another dataset for another list",
+                    job.id
+                );
+                return Err(Failure::from(error).hint(hint));
+            }
             Err(error) => {
                 // What cannot be taken back is told by what went wrong in the first place.
                 let _ = session.jobs.delete(job.id).await;
@@ -127,14 +135,14 @@ impl Listed {
     }
 
     /// The job that the same command created before, if it was stopped then, or a new one.
-    async fn job(&self, new: NewCrawlJob, session: &Session) -> Result<CrawlJob> {
+    async fn job(&self, new: NewCrawlJob, session: &Session) -> Result<Answered<CrawlJob>> {
         let asked = format!("{:?}", (&self.list, &new));
         let digest = hex(&Sha256::digest(asked));
         let once = Once::new("cli", format!("jobs-create-{digest}"), digest)?;
         match session.jobs.create_crawl_job_once(new.clone(), Some(&once)).await {
-            Ok(created) => Ok(created.answer),
+            Ok(created) => Ok(created),
             // It was deleted since.
-            Err(ream::Error::NotFound { .. }) => Ok(session.jobs.create_crawl_job(new).await?),
+            Err(ream::Error::NotFound { .. }) => Ok(session.jobs.create_crawl_job_once(new, None).await?),
             Err(error) => Err(error.into()),
         }
     }
