@@ -10,6 +10,7 @@ mod peers;
 mod postgres;
 mod progress;
 mod report;
+mod scenarios;
 mod service;
 
 use clap::{Parser, Subcommand, ValueEnum};

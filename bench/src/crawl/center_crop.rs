@@ -1,10 +1,11 @@
 //! Every image decoded, resized to a square and encoded again.
 
+use super::Plan;
 use super::rounds::{Side, best_img2dataset, interleaved};
 use super::stage::{IMPOLITE, PLAIN, Stage};
-use super::{Findings, Plan};
 use crate::Result;
 use crate::report::{Figure, Unit};
+use crate::scenarios::Findings;
 
 const WHAT: &str = "center_crop";
 const PLAIN_AT_LEAST: f64 = 1.6;
@@ -54,5 +55,5 @@ pub(super) fn run(stage: &Stage, plan: &Plan) -> Result<Findings> {
         figures.push(Figure::ratio(per_cpu, &side.images_per_cpu_s(), &best).at_least(least));
         figures.push(Figure::ratio(per_s, &side.images_per_s(), &best_rate));
     }
-    Ok(Findings::of(figures, &sides))
+    Ok(super::found(figures, &sides))
 }

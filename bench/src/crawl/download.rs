@@ -1,11 +1,12 @@
 //! Bytes kept as they come, into tars.
 
+use super::Plan;
 use super::contender::Contender;
 use super::rounds::{Side, best_img2dataset, interleaved, side};
 use super::stage::{IMPOLITE, PLAIN, Stage};
-use super::{Findings, Plan};
 use crate::Result;
 use crate::report::{Figure, Unit};
+use crate::scenarios::Findings;
 
 const WHAT: &str = "download";
 const POLITE: &str = "ream, 8 per host";
@@ -53,7 +54,7 @@ pub(super) fn run(stage: &Stage, plan: &Plan) -> Result<Findings> {
         ratio("CPU, best img2dataset / ream", &best_cpu(&sides), &ream.cpu_s_per_thousand()),
         ratio("CPU, ream / bare loop", &ream.cpu_s_per_thousand(), &of_bare(Side::cpu_s_per_thousand)),
     ]);
-    Ok(Findings::of(figures, &sides))
+    Ok(super::found(figures, &sides))
 }
 
 fn best_rate(sides: &[Side]) -> Vec<f64> {

@@ -5,9 +5,10 @@ use super::download::KEEP;
 use super::measure::{Bounds, Ended};
 use super::pictures::List;
 use super::stage::{IMPOLITE, PLAIN, Stage};
-use super::{Findings, Plan, drip_server};
+use super::{Plan, drip_server};
 use crate::Result;
 use crate::report::{Figure, Unit, say};
+use crate::scenarios::Findings;
 use ream_system_tests::site::Site;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub(super) fn run(stage: &Stage, plan: &Plan) -> Result<Findings> {
             seen.add(one(&lists.plain)?, one(&lists.dripping)?, lists.fast_images)?;
         }
         findings.figures.extend(seen.figures(&what));
-        findings.settings.push(contender.told());
+        findings.facts.push(contender.told());
     }
     let theirs = stage.img2dataset(2, &KEEP).filter(|_| plan.full);
     if let (Some(contender), Some((images, _))) = (theirs, plan.drip_images.first()) {
@@ -73,7 +74,7 @@ fn how_far(
             ),
             Figure::new(name("images stored by then"), Unit::Images, vec![run.stored as f64]),
         ],
-        settings: vec![contender.told()],
+        facts: vec![contender.told()],
     })
 }
 

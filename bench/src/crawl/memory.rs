@@ -1,13 +1,14 @@
 //! The most memory that whole crawls take: short ones, ten times longer ones, and ones with huge images.
 
+use super::Plan;
 use super::center_crop::{IMG2DATASET_ARGS, ream_args};
 use super::contender::{Contender, Run};
 use super::download::KEEP;
 use super::measure::{Bounds, Ended};
 use super::pictures::List;
 use super::stage::{IMPOLITE, PLAIN, Stage, TURBO};
-use super::{Findings, Plan};
 use crate::report::{Figure, Unit, say};
+use crate::scenarios::Findings;
 use crate::{Result, machine};
 use std::time::Duration;
 
@@ -83,7 +84,7 @@ fn weigh(
         findings.figures.push(if is_theirs { peak } else { peak.at_most(AT_MOST_MIB) });
         let stored = format!("{what}: {}, stored{end}", contender.name);
         findings.figures.push(Figure::new(stored, Unit::Images, vec![run.stored as f64]));
-        findings.settings.push(contender.told());
+        findings.facts.push(contender.told());
     }
     Ok(())
 }

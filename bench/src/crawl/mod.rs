@@ -18,7 +18,8 @@ mod stage;
 mod tree;
 
 use crate::Result;
-use crate::report::{Figure, Report, say};
+use crate::report::{Figure, Report};
+use crate::scenarios::{self, Findings};
 pub(crate) use bare_fetch::BareFetch;
 use clap::ValueEnum;
 use plan::Plan;
@@ -74,25 +75,8 @@ enum Scenario {
 }
 
 /// Figures, and the settings that they were taken with.
-#[derive(Debug, Default)]
-struct Findings {
-    figures: Vec<Figure>,
-    settings: Vec<String>,
-}
-
-impl Findings {
-    fn of(figures: Vec<Figure>, sides: &[Side]) -> Self {
-        Self { figures, settings: sides.iter().map(|side| side.contender.told()).collect() }
-    }
-
-    fn add(&mut self, more: Self) {
-        self.figures.extend(more.figures);
-        for setting in more.settings {
-            if !self.settings.contains(&setting) {
-                self.settings.push(setting);
-            }
-        }
-    }
+fn found(figures: Vec<Figure>, sides: &[Side]) -> Findings {
+    Findings { figures, facts: sides.iter().map(|side| side.contender.told()).collect() }
 }
 
 impl Args {
@@ -100,31 +84,17 @@ impl Args {
     pub(crate) fn run(&self) -> Result<()> {
         let plan = Plan::new(self);
         let stage = Stage::set(self, plan.different_images())?;
-        let mut findings = Findings::default();
-        for scenario in Scenario::value_variants() {
-            if !self.scenarios.is_empty() && !self.scenarios.contains(scenario) {
-                continue;
-            }
-            let found = match scenario {
-                Scenario::Download => download::run(&stage, &plan),
-                Scenario::CenterCrop => center_crop::run(&stage, &plan),
-                Scenario::OneChunk => one_chunk::run(&stage, &plan),
-                Scenario::Memory => memory::run(&stage, &plan),
-                Scenario::Drip => drip::run(&stage, &plan),
-            };
-            match found {
-                Ok(found) => findings.add(found),
-                // The other scenarios' figures took long and are worth printing.
-                Err(error) => say(&format!("error: {scenario:?} gave no figures: {error}")),
-            }
-        }
-        if findings.figures.is_empty() {
-            return Err("no scenario gave figures".into());
-        }
+        let mut findings = scenarios::each(&self.scenarios, |scenario| match scenario {
+            Scenario::Download => download::run(&stage, &plan),
+            Scenario::CenterCrop => center_crop::run(&stage, &plan),
+            Scenario::OneChunk => one_chunk::run(&stage, &plan),
+            Scenario::Memory => memory::run(&stage, &plan),
+            Scenario::Drip => drip::run(&stage, &plan),
+        })?;
         // What was left out has no samples.
         findings.figures.retain(Figure::has_samples);
         let mut facts = stage.facts()?;
-        facts.extend(findings.settings.iter().map(|setting| format!("setting  {setting}")));
+        facts.extend(findings.facts.iter().map(|setting| format!("setting  {setting}")));
         Report::new(findings.figures).with_facts(facts).print(self.json)
     }
 }

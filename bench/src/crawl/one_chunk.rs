@@ -1,13 +1,14 @@
 //! A fresh process on one chunk: what starting and ending cost.
 
+use super::Plan;
 use super::center_crop::{IMG2DATASET_ARGS, ream_args};
 use super::contender::Contender;
 use super::download::KEEP;
 use super::rounds::{Side, best_img2dataset, interleaved};
 use super::stage::{IMPOLITE, Stage};
-use super::{Findings, Plan};
 use crate::Result;
 use crate::report::{Figure, Unit};
+use crate::scenarios::Findings;
 
 const AT_LEAST: f64 = 4.0;
 
@@ -27,7 +28,7 @@ pub(super) fn run(stage: &Stage, plan: &Plan) -> Result<Findings> {
             let name = format!("{what}: speed, {} / best img2dataset", side.contender.name);
             figures.push(Figure::ratio(name, &best, &side.wall_s()).at_least(AT_LEAST));
         }
-        findings.add(Findings::of(figures, &sides));
+        findings.add(super::found(figures, &sides));
     }
     Ok(findings)
 }

@@ -1,12 +1,12 @@
 //! How long a claim takes with a long queue and with a short one. Both are held at their length.
 
-use super::Findings;
 use super::claim::TASKS;
 use super::cluster::Database;
 use super::scene::{Scene, new_job};
 use super::work::{self, Work};
 use crate::Result;
 use crate::report::{Figure, Unit, quantile, say};
+use crate::scenarios::Findings;
 use ream::JobChunkRepository;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -4,11 +4,12 @@ use super::bare::Script;
 use super::cluster::Database;
 use super::pgbench::pgbench;
 use super::scene::Scene;
+use super::statements;
 use super::work::{self, Work, Worked};
-use super::{Findings, statements};
 use crate::Result;
 use crate::claim::outcome;
 use crate::report::{Figure, Unit, say};
+use crate::scenarios::Findings;
 use ream::{JobChunkRepository, JobId, SqliteOptions, SqliteStore};
 use std::sync::Arc;
 

@@ -2,8 +2,9 @@
 
 use super::cluster::Database;
 use super::scene::{Scene, new_job};
-use super::{Findings, work};
+use super::work;
 use crate::report::{Figure, Unit, say};
+use crate::scenarios::Findings;
 use crate::{Result, machine};
 use ream::{CHUNK_SIZE, CrawlJobService, NewCrawlJob};
 use ream_system_tests::process::run as run_command;

@@ -16,7 +16,8 @@ pub(crate) mod work;
 mod workers;
 
 use crate::Result;
-use crate::report::{Figure, Report, say};
+use crate::report::Report;
+use crate::scenarios;
 use clap::ValueEnum;
 use scene::{Scene, Wishes};
 use std::path::PathBuf;
@@ -72,13 +73,6 @@ enum Scenario {
     Progress,
 }
 
-/// Figures, and what they depend on.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    pub(crate) figures: Vec<Figure>,
-    pub(crate) facts: Vec<String>,
-}
-
 impl Args {
     /// Times what is asked for, and prints it.
     pub(crate) fn run(&self) -> Result<()> {
@@ -94,32 +88,17 @@ impl Args {
             runs: self.runs,
             at_most: self.chunks,
         })?;
-        let mut findings = Findings { figures: Vec::new(), facts: scene.facts()? };
-        for scenario in Scenario::value_variants() {
-            if !self.scenarios.is_empty() && !self.scenarios.contains(scenario) {
-                continue;
-            }
-            let found = match scenario {
-                Scenario::Create => create::run(&scene),
-                Scenario::Claim => claim::run(&scene, 10),
-                Scenario::ClaimOne => claim::run(&scene, 1),
-                Scenario::Workers => workers::run(&scene),
-                Scenario::Backlog => backlog::run(&scene),
-                Scenario::Snapshot => snapshot::run(&scene),
-                Scenario::Progress => progress::run(&scene),
-            };
-            match found {
-                Ok(found) => {
-                    findings.figures.extend(found.figures);
-                    findings.facts.extend(found.facts);
-                }
-                // The other scenarios' figures took long and are worth printing.
-                Err(error) => say(&format!("error: {scenario:?} gave no figures: {error}")),
-            }
-        }
-        if findings.figures.is_empty() {
-            return Err("no scenario gave figures".into());
-        }
-        Report::new(findings.figures).with_facts(findings.facts).print(self.json)
+        let mut facts = scene.facts()?;
+        let findings = scenarios::each(&self.scenarios, |scenario| match scenario {
+            Scenario::Create => create::run(&scene),
+            Scenario::Claim => claim::run(&scene, 10),
+            Scenario::ClaimOne => claim::run(&scene, 1),
+            Scenario::Workers => workers::run(&scene),
+            Scenario::Backlog => backlog::run(&scene),
+            Scenario::Snapshot => snapshot::run(&scene),
+            Scenario::Progress => progress::run(&scene),
+        })?;
+        facts.extend(findings.facts);
+        Report::new(findings.figures).with_facts(facts).print(self.json)
     }
 }

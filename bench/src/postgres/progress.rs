@@ -1,12 +1,12 @@
 //! Reading how far a very large job has come.
 
-use super::Findings;
 use super::claim::TASKS;
 use super::explain::{Plan, plans};
 use super::scene::Scene;
 use super::work::{self, Work};
 use crate::Result;
 use crate::report::{Figure, Unit, quantile, say};
+use crate::scenarios::Findings;
 use ream::{ClaimRequest, JobChunkRepository, JobChunkingService, JobId, TaskId};
 use std::sync::Arc;
 use std::time::Instant;

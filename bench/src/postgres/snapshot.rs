@@ -1,6 +1,5 @@
 //! One old snapshot is held open while a whole job is done: nothing that dies can be removed.
 
-use super::Findings;
 use super::bare::Script;
 use super::claim::TASKS;
 use super::cluster::Database;
@@ -10,6 +9,7 @@ use super::work::{self, Work};
 use crate::Result;
 use crate::claim::outcome;
 use crate::report::{Figure, Unit, say};
+use crate::scenarios::Findings;
 use ream::JobChunkRepository;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,11 +1,11 @@
 //! 32 workers on one job beside 32 workers on 32 jobs: whether workers of one job stand in each other's way.
 
-use super::Findings;
 use super::cluster::Database;
 use super::scene::Scene;
 use super::work::{self, Work};
 use crate::Result;
 use crate::report::{Figure, Unit, say};
+use crate::scenarios::Findings;
 use ream::{JobChunkRepository, JobId};
 use std::sync::Arc;
 

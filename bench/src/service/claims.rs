@@ -2,10 +2,10 @@
 
 use super::Stage;
 use super::served::Served;
-use crate::postgres::Findings;
 use crate::postgres::cluster::Database;
 use crate::postgres::work::{self, Work, Worked};
 use crate::report::{Figure, Unit, quantile, say};
+use crate::scenarios::Findings;
 use crate::{Result, machine};
 use ream::JobChunkRepository;
 use std::sync::Arc;

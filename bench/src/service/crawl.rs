@@ -2,8 +2,8 @@
 
 use super::Stage;
 use super::served::Served;
-use crate::postgres::Findings;
 use crate::report::{Figure, Unit, say};
+use crate::scenarios::Findings;
 use crate::{Result, machine};
 use ream_system_tests::real_list::{Pictures, Size};
 use ream_system_tests::site::{Pace, Site};

@@ -2,9 +2,9 @@
 
 use super::Stage;
 use super::served::Served;
-use crate::postgres::Findings;
 use crate::postgres::scene::new_job;
 use crate::report::{Figure, Unit, say};
+use crate::scenarios::Findings;
 use crate::{Result, machine};
 use ream::{ClaimRequest, JobChunkRepository, TaskId};
 use std::sync::Arc;

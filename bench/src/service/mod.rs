@@ -10,9 +10,9 @@ mod watchers;
 pub(crate) use dead_worker::HoldChunk;
 
 use crate::Result;
-use crate::postgres::Findings;
 use crate::postgres::scene::{Scene, Wishes};
-use crate::report::{Report, say};
+use crate::report::Report;
+use crate::scenarios;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -92,31 +92,16 @@ impl Args {
             ..Wishes::default()
         };
         let stage = Stage { scene: Scene::set(&wishes)?, ream };
-        let mut findings = Findings { figures: Vec::new(), facts: stage.scene.facts()? };
-        for scenario in Scenario::value_variants() {
-            if !self.scenarios.is_empty() && !self.scenarios.contains(scenario) {
-                continue;
-            }
-            let found = match scenario {
-                Scenario::Claims => claims::run(&stage, &claims::IN_TENS),
-                Scenario::ClaimsOne => claims::run(&stage, &claims::ONE_BY_ONE),
-                Scenario::Idle => idle::run(&stage),
-                Scenario::Watchers => watchers::run(&stage),
-                Scenario::DeadWorker => dead_worker::run(&stage),
-                Scenario::Crawl => crawl::run(&stage),
-            };
-            match found {
-                Ok(found) => {
-                    findings.figures.extend(found.figures);
-                    findings.facts.extend(found.facts);
-                }
-                // The other scenarios' figures took long and are worth printing.
-                Err(error) => say(&format!("error: {scenario:?} gave no figures: {error}")),
-            }
-        }
-        if findings.figures.is_empty() {
-            return Err("no scenario gave figures".into());
-        }
-        Report::new(findings.figures).with_facts(findings.facts).print(self.json)
+        let mut facts = stage.scene.facts()?;
+        let findings = scenarios::each(&self.scenarios, |scenario| match scenario {
+            Scenario::Claims => claims::run(&stage, &claims::IN_TENS),
+            Scenario::ClaimsOne => claims::run(&stage, &claims::ONE_BY_ONE),
+            Scenario::Idle => idle::run(&stage),
+            Scenario::Watchers => watchers::run(&stage),
+            Scenario::DeadWorker => dead_worker::run(&stage),
+            Scenario::Crawl => crawl::run(&stage),
+        })?;
+        facts.extend(findings.facts);
+        Report::new(findings.figures).with_facts(facts).print(self.json)
     }
 }

@@ -72,6 +72,14 @@ pub(crate) struct Answered<T> {
     pub(crate) resent: bool,
 }
 
+impl<T> Answered<T> {
+    /// Whether an earlier call had done already what was asked. Sent again after an answer that was lost, it is this very call
+    /// that did it.
+    pub(crate) fn is_of_earlier_call(&self) -> bool {
+        self.status == StatusCode::OK && !self.resent
+    }
+}
+
 impl Ask {
     fn new(method: Method, path: impl Into<String>, repeat: Repeat) -> Self {
         Self {
@@ -239,20 +247,18 @@ impl Inner {
             match self.ask_one(&ask, at).await {
                 Ok((status, body)) => {
                     asked.answered = true;
-                    let body: &[u8] = if body.is_empty() { b"null" } else { &body };
-                    let value = serde_json::from_slice(body).map_err(|error| odd(&ask.path, &error))?;
-                    return Ok(Answered { value, status, resent });
+                    return Ok(Answered { value: value(&ask.path, &body)?, status, resent });
                 }
                 Err(NoAnswer::Refused(error)) => {
                     asked.answered = true;
                     let was_done = resent && ask.method == Method::DELETE;
                     return match error {
                         // It was there the first time, of which the answer was lost.
-                        Error::NotFound { .. } if was_done => {
-                            let value =
-                                serde_json::from_slice(b"null").map_err(|error| odd(&ask.path, &error))?;
-                            Ok(Answered { value, status: StatusCode::NO_CONTENT, resent })
-                        }
+                        Error::NotFound { .. } if was_done => Ok(Answered {
+                            value: value(&ask.path, b"")?,
+                            status: StatusCode::NO_CONTENT,
+                            resent,
+                        }),
                         error => Err(error),
                     };
                 }
@@ -337,6 +343,12 @@ async fn whole(mut response: Response) -> reqwest::Result<Bytes> {
     Ok(body.into())
 }
 
+/// What a successful answer says; without a body, null.
+fn value<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T> {
+    let body = if body.is_empty() { b"null" } else { body };
+    serde_json::from_slice(body).map_err(|error| odd(path, &error))
+}
+
 fn unreachable(server: &Url, error: &reqwest::Error) -> NoAnswer {
     let message = format!("ask {}: {}", shown(server), told(error));
     let lost = if error.is_connect() { Lost::Unsent } else { Lost::Unknown };
@@ -355,8 +367,7 @@ fn refused(server: &Url, status: StatusCode, is_problem: bool, body: &[u8]) -> N
     };
     match problem.code.as_str() {
         "unavailable" => NoAnswer::Lost(Lost::Unknown, problem.into_error()),
-        "rate_limited" => NoAnswer::Lost(Lost::Unsent, problem.into_error()),
-        "timeout" => NoAnswer::Lost(Lost::Unsent, problem.into_error()),
+        "rate_limited" | "timeout" => NoAnswer::Lost(Lost::Unsent, problem.into_error()),
         _ => NoAnswer::Refused(problem.into_error()),
     }
 }

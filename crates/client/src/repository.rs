@@ -18,7 +18,6 @@ use ream_wire::chunks::{OfAttempt, Split};
 use ream_wire::claims::Claim;
 use ream_wire::jobs::{Cancel, CreatedChunks, JobPatch, JobRead, ListTaken, NewChunks, NewJob};
 use ream_wire::page::Items;
-use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -149,7 +148,7 @@ impl JobChunkRepository for RemoteRepository {
         };
         let ask = Ask::post("/v1/jobs").json(&body)?.keyed(once.map(Once::key));
         let answer = self.servers.ask::<CrawlJob>(ask).await?;
-        Ok(Answered { repeated: answer.status == StatusCode::OK && !answer.resent, answer: answer.value })
+        Ok(Answered { repeated: answer.is_of_earlier_call(), answer: answer.value })
     }
 
     async fn get_job(&self, job_id: JobId) -> Result<CrawlJob> {
@@ -228,9 +227,8 @@ impl JobChunkRepository for RemoteRepository {
         let ask =
             Ask::post(format!("/v1/jobs/{job_id}/chunks")).json(&body)?.keyed(once.map(Once::key)).long();
         let answer = self.servers.ask::<CreatedChunks>(ask).await?;
-        let repeated = answer.status == StatusCode::OK && !answer.resent;
+        let repeated = answer.is_of_earlier_call();
         let mut answer = created(&answer.value);
-        // Asked again after an answer that was lost, it is this very call that created them.
         answer.created = !repeated;
         Ok(Answered { answer, repeated })
     }
@@ -291,10 +289,7 @@ impl JobChunkRepository for RemoteRepository {
         let body = Split { parts: signed("parts", parts)? };
         let ask = Ask::post(format!("/v1/chunks/{chunk_id}/split")).json(&body)?.keyed(once.map(Once::key));
         let answer = self.servers.ask::<Items<JobChunk>>(ask).await?;
-        Ok(Answered {
-            repeated: answer.status == StatusCode::OK && !answer.resent,
-            answer: answer.value.items,
-        })
+        Ok(Answered { repeated: answer.is_of_earlier_call(), answer: answer.value.items })
     }
 
     async fn expire_due(&self, _: u32) -> Result<u64> {

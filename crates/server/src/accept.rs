@@ -26,7 +26,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// The wait after the system would not give another connection: files have run out, say.
@@ -42,7 +41,6 @@ pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     stop: impl Future<Output = ()>,
-    stopping: CancellationToken,
 ) -> usize {
     let limits = app.config.limits.clone();
     let connections = Arc::new(Semaphore::new(limits.max_connections));
@@ -84,7 +82,7 @@ pub(crate) async fn serve(
     }
     // From here on the system refuses who connects.
     drop(listener);
-    stopping.cancel();
+    app.stopping.cancel();
     let left = graceful.count();
     tracing::info!(connections = left, "stopping: requests in flight may end");
     match tokio::time::timeout(limits.drain_timeout, graceful.shutdown()).await {

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::uri::Authority;
 use http::{HeaderMap, Method, header};
-use ream::{Actor, Attempt, Role, TokenId};
+use ream::{Actor, Role, TokenId};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -57,17 +57,6 @@ impl Caller {
     /// What counts requests: the token, where there is one.
     pub(crate) const fn token(&self) -> Option<TokenId> {
         self.token
-    }
-
-    /// Refuses a worker's word without an attempt: it would count whoever holds the chunk.
-    pub(crate) fn check_fenced(&self, attempt: Option<Attempt>) -> Result<(), Refusal> {
-        match (self.role, attempt) {
-            (Role::Worker, None) => Err(Refusal::new(
-                "forbidden",
-                "a worker's token must give the `attempt` that it was given with the chunk",
-            )),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -55,7 +55,7 @@ impl FromRef<App> for () {
 }
 
 impl App {
-    pub(crate) fn new(store: Arc<dyn Store>, config: ServerConfig, stopping: CancellationToken) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, config: ServerConfig) -> Self {
         let repository: Arc<dyn JobChunkRepository> = store.clone();
         let on_loopback = config.listen.ip().to_canonical().is_loopback();
         Self(Arc::new(Inner {
@@ -70,7 +70,7 @@ impl App {
             metrics: Metrics::new(),
             repository,
             config,
-            stopping,
+            stopping: CancellationToken::new(),
         }))
     }
 

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
+pub(crate) mod fields;
 mod objects;
 
 /// What a body may have without being counted: nearly all have less.
@@ -49,10 +50,7 @@ impl<T: PathId> FromRequestParts<App> for Id<T> {
         let params = RawPathParams::from_request_parts(parts, app).await;
         let params = params.map_err(|error| Refusal::new("bad_request", error.to_string()))?;
         let text = params.iter().find(|(name, _)| *name == T::NAME).map_or("", |(_, text)| text);
-        let number = text
-            .parse()
-            .map_err(|_| Error::invalid(T::NAME, format!("{text:?}"), "a whole number of at most 64 bits"))?;
-        Ok(Self(T::of(number)))
+        Ok(Self(T::of(fields::id(T::NAME, text)?)))
     }
 }
 
@@ -123,9 +121,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Asked<T> {
             digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             digest.update(part);
         }
-        let digest = digest.finalize();
-        let fingerprint = digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-        let once = Once::new(caller.name(), key, fingerprint)?;
+        let once = Once::new(caller.name(), key, ream_dataset::hex(&digest.finalize()))?;
         Ok(Self { body, once: Some(once) })
     }
 }

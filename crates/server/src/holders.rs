@@ -30,15 +30,19 @@ impl Holders {
         }
     }
 
-    /// Refuses a worker's word about an attempt that another token started. Of chunks and attempts that are not there
-    /// the service itself has the right answer.
+    /// Refuses a worker's word about an attempt that another token started, and without an attempt: it would count whoever
+    /// holds the chunk. Of chunks and attempts that are not there the service itself has the right answer.
     pub(crate) async fn check(
         &self,
         caller: &Caller,
         chunk_id: ChunkId,
-        attempt: Attempt,
+        attempt: Option<Attempt>,
     ) -> Result<(), Refusal> {
         let Some(token) = caller.worker_token() else { return Ok(()) };
+        let Some(attempt) = attempt else {
+            let detail = "a worker's token must give the `attempt` that it was given with the chunk";
+            return Err(Refusal::new("forbidden", detail));
+        };
         let known =
             self.started.lock().unwrap_or_else(PoisonError::into_inner).get(&(chunk_id, attempt)).copied();
         match known {

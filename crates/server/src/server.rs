@@ -4,7 +4,7 @@ use crate::accept;
 use crate::app::App;
 use crate::config::ServerConfig;
 use crate::tls;
-use ream::{Duties, JobChunkRepository, Store};
+use ream::{Duties, Store};
 use ream_image_jobs::storage::Access;
 use ream_image_jobs::{DatasetFinisher, ScratchFolder};
 use std::io;
@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
 /// How often what is remembered of clients is looked through.
 const TIDY_INTERVAL: Duration = Duration::from_secs(60);
@@ -56,9 +55,7 @@ pub struct Server {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     address: SocketAddr,
-    repository: Arc<dyn JobChunkRepository>,
     does_duties: bool,
-    stopping: CancellationToken,
 }
 
 impl Server {
@@ -75,10 +72,8 @@ impl Server {
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|source| ServerError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
-        let repository: Arc<dyn JobChunkRepository> = store.clone();
-        let stopping = CancellationToken::new();
-        let app = App::new(store, config, stopping.clone());
-        Ok(Self { app, listener, tls, address, repository, does_duties: true, stopping })
+        let app = App::new(store, config);
+        Ok(Self { app, listener, tls, address, does_duties: true })
     }
 
     /// The same without maintenance, for those who have another process do it.
@@ -101,11 +96,10 @@ impl Server {
     /// Answers until `stop` is said. Then it takes no new requests, lets those in flight end within
     /// [`Limits::drain_timeout`](crate::Limits), and answers how many it had to cut off.
     pub async fn run(self, stop: impl Future<Output = ()>) -> usize {
-        let duties = self.does_duties.then(|| Duties::start(self.repository.clone()));
+        let duties = self.does_duties.then(|| Duties::start(self.app.repository.clone()));
         let tidying = tokio::spawn(tidy(self.app.clone()));
         let finishing = self.does_duties.then(|| tokio::spawn(finish_datasets(self.app.clone())));
-        let stopping = self.stopping.clone();
-        let cut_off = accept::serve(self.app, self.listener, self.tls, stop, stopping).await;
+        let cut_off = accept::serve(self.app, self.listener, self.tls, stop).await;
         tidying.abort();
         if let Some(finishing) = finishing {
             finishing.abort();

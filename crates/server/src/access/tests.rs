@@ -9,7 +9,6 @@ use http::{Request as HttpRequest, StatusCode};
 use ream::{ClaimRequest, NewCrawlJob, SqliteOptions, SqliteStore, Store, TaskId};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 const LOOK: [bool; 4] = [true, true, true, true];
@@ -79,7 +78,7 @@ impl Kit {
         let options = SqliteOptions::new(folder.path().join("ream.db"));
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options).unwrap());
         let config = ServerConfig::new(([127, 0, 0, 1], 0).into());
-        let router = App::new(store.clone(), config, CancellationToken::new()).router();
+        let router = App::new(store.clone(), config).router();
         Self { router, store, _folder: folder }
     }
 
@@ -220,7 +219,7 @@ async fn a_worker_speaks_only_of_what_its_own_token_started() {
     assert_eq!(codes, [&json!("forbidden"), &json!("not_found")], "{body}");
     // Another server remembers nothing of the claim, and finds it in the log.
     let config = ServerConfig::new(([127, 0, 0, 1], 0).into());
-    let elsewhere = App::new(kit.store.clone(), config, CancellationToken::new()).router();
+    let elsewhere = App::new(kit.store.clone(), config).router();
     let elsewhere =
         Kit { router: elsewhere, store: kit.store.clone(), _folder: tempfile::tempdir().unwrap() };
     let (status, body) = elsewhere.ask("POST", &at("heartbeat"), Some(&b), json!({"attempt": attempt})).await;

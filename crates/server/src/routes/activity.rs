@@ -4,9 +4,9 @@ use super::paging::{page, shown};
 use super::problems::Problems;
 use crate::answer::Answer;
 use crate::app::App;
-use crate::extract::{Id, Query};
+use crate::extract::{Id, Query, fields};
 use axum::extract::State;
-use ream::{Action, Activity, ActivityFilter, ChunkId, Error, JobId, Validation};
+use ream::{Action, Activity, ActivityFilter, ChunkId, JobId, Validation};
 use ream_wire::Page;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -43,13 +43,7 @@ impl ActivityQuery {
     async fn read(self, app: &App, job_id: Option<JobId>) -> Answer<axum::Json<Page<Activity>>> {
         let mut v = Validation::default();
         let mut id =
-            |field: &str, text: Option<String>| {
-                let text = text?;
-                let number = text.parse::<i64>();
-                v.take(number.map_err(|_| {
-                    Error::invalid(field, format!("{text:?}"), "a whole number of at most 64 bits")
-                }))
-            };
+            |field: &str, text: Option<String>| text.and_then(|text| v.take(fields::id(field, &text)));
         let asked_job = id("job_id", self.job_id).map(JobId::new);
         let chunk_id = id("chunk_id", self.chunk_id).map(ChunkId::new);
         let action = self.action.and_then(|word| v.take(word.parse::<Action>()));

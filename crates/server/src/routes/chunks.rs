@@ -11,8 +11,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use ream::{
-    Attempt, ChunkId, ChunkRef, ChunkState, Completion, Error, Explained, Heartbeat, JobChunk,
-    JobChunkingService,
+    ChunkId, ChunkRef, ChunkState, Completion, Error, Explained, Heartbeat, JobChunk, JobChunkingService,
 };
 use ream_core::chunk_document::ChunkDocument;
 use ream_wire::chunks::{ChunkPatch, Completed, Failed, OfAttempt, Processing, Split};
@@ -39,15 +38,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 fn chunks(app: &App, caller: &Caller) -> JobChunkingService {
     app.chunks.acting_as(caller.actor())
-}
-
-/// Refuses a worker's word about what it does not hold.
-async fn check(app: &App, caller: &Caller, chunk_id: ChunkId, attempt: Option<Attempt>) -> Answer<()> {
-    caller.check_fenced(attempt)?;
-    match attempt {
-        Some(attempt) => app.holders.check(caller, chunk_id, attempt).await,
-        None => Ok(()),
-    }
 }
 
 /// Look at a chunk
@@ -130,7 +120,7 @@ async fn heartbeat(
     Json(asked): Json<ream_wire::chunks::Heartbeat>,
 ) -> Answer<axum::Json<HeartbeatAnswer>> {
     let ream_wire::chunks::Heartbeat { attempt, progress } = asked;
-    check(&app, &caller, chunk_id, Some(attempt)).await?;
+    app.holders.check(&caller, chunk_id, Some(attempt)).await?;
     let answers = beat(&app, &caller, vec![Heartbeat { chunk_id, attempt, progress }]).await?;
     let answer = answers.into_iter().next().unwrap_or_else(|| Err(Error::no_chunk(chunk_id)));
     Ok(axum::Json(answer?))
@@ -148,7 +138,7 @@ async fn completed(
     Id(chunk_id): Id<ChunkId>,
     Json(Completed { attempt, outcome }): Json<Completed>,
 ) -> Answer<Chunk> {
-    check(&app, &caller, chunk_id, attempt).await?;
+    app.holders.check(&caller, chunk_id, attempt).await?;
     let completion = Completion { chunk: ChunkRef { chunk_id, attempt }, outcome };
     let chunk = chunks(&app, &caller).mark_chunk_completed(completion).await?;
     app.metrics.chunks("completed", 1);
@@ -166,7 +156,7 @@ async fn failed(
     Id(chunk_id): Id<ChunkId>,
     Json(Failed { attempt, error_message }): Json<Failed>,
 ) -> Answer<Chunk> {
-    check(&app, &caller, chunk_id, attempt).await?;
+    app.holders.check(&caller, chunk_id, attempt).await?;
     let chunk = ChunkRef { chunk_id, attempt };
     let chunk = chunks(&app, &caller).mark_chunk_failed(chunk, error_message.as_deref()).await?;
     app.metrics.chunks("failed", 1);
@@ -184,7 +174,7 @@ async fn release(
     Id(chunk_id): Id<ChunkId>,
     Json(OfAttempt { attempt }): Json<OfAttempt>,
 ) -> Answer<Chunk> {
-    check(&app, &caller, chunk_id, Some(attempt)).await?;
+    app.holders.check(&caller, chunk_id, Some(attempt)).await?;
     let chunk = chunks(&app, &caller).release(chunk_id, attempt).await?;
     app.metrics.chunks("released", 1);
     Ok(axum::Json(chunk))
@@ -199,7 +189,7 @@ async fn published(
     Id(chunk_id): Id<ChunkId>,
     Json(OfAttempt { attempt }): Json<OfAttempt>,
 ) -> Answer<StatusCode> {
-    check(&app, &caller, chunk_id, Some(attempt)).await?;
+    app.holders.check(&caller, chunk_id, Some(attempt)).await?;
     let chunk = app.chunks.get_chunk_by_id(chunk_id).await?;
     if chunk.attempt == attempt && chunk.state == (ChunkState::Completed { unpublished: true }) {
         app.repository.mark_published(&chunk).await?;

@@ -8,8 +8,8 @@ use crate::extract::{Asked, Json};
 use axum::extract::State;
 use futures::future::try_join_all;
 use ream::{
-    Attempt, ChunkId, ChunkRef, ClaimRequest, Completion, Executor, Heartbeat, JobId, MAX_CALL_ITEMS, Result,
-    TaskId, Validation,
+    ChunkId, ChunkRef, ClaimRequest, Completion, Executor, Heartbeat, JobId, MAX_CALL_ITEMS, Result, TaskId,
+    Validation,
 };
 use ream_core::event::Event;
 use ream_wire::Problem;
@@ -82,23 +82,21 @@ async fn claim(
 async fn refused(
     app: &App,
     caller: &Caller,
-    items: impl Iterator<Item = (ChunkId, Option<Attempt>)>,
+    items: impl Iterator<Item = ChunkRef>,
 ) -> Answer<HashMap<usize, Problem>> {
     if caller.worker_token().is_none() {
         return Ok(HashMap::new());
     }
-    let check = async |at: usize, chunk_id: ChunkId, attempt: Option<Attempt>| {
-        let checked = match (caller.check_fenced(attempt), attempt) {
-            (Ok(()), Some(attempt)) => app.holders.check(caller, chunk_id, attempt).await,
-            (checked, _) => checked,
-        };
-        match checked {
-            Ok(()) => Ok(None),
-            Err(Refusal(problem)) if problem.status < 500 => Ok(Some((at, *problem))),
-            Err(refusal) => Err(refusal),
-        }
+    let check = async |at: usize, chunk: ChunkRef| match app
+        .holders
+        .check(caller, chunk.chunk_id, chunk.attempt)
+        .await
+    {
+        Ok(()) => Ok(None),
+        Err(Refusal(problem)) if problem.status < 500 => Ok(Some((at, *problem))),
+        Err(refusal) => Err(refusal),
     };
-    let checks = items.enumerate().map(|(at, (chunk_id, attempt))| check(at, chunk_id, attempt));
+    let checks = items.enumerate().map(|(at, chunk)| check(at, chunk));
     Ok(try_join_all(checks).await?.into_iter().flatten().collect())
 }
 
@@ -113,20 +111,29 @@ fn check_count(items: usize) -> Result<()> {
     Ok(())
 }
 
-/// Puts the answers of those that were asked for between the refusals, in the order of the items.
+/// An item's chunk, and its answer or what is told instead.
+type Judged<T> = (ChunkId, std::result::Result<T, Problem>);
+
+/// Asks for those items that the caller may speak of, all at once, and puts the refusals of the others between the answers.
 #[allow(clippy::result_large_err, reason = "a problem is what an item gets instead of its answer")]
-fn merged<T>(
-    count: usize,
-    mut refused: HashMap<usize, Problem>,
-    answers: Vec<Result<T>>,
-) -> Vec<std::result::Result<T, Problem>> {
-    let mut answers = answers.into_iter();
+async fn each<I, T>(
+    app: &App,
+    caller: &Caller,
+    items: Vec<I>,
+    chunk: impl Fn(&I) -> ChunkRef,
+    ask: impl AsyncFnOnce(Vec<I>) -> Result<Vec<Result<T>>>,
+) -> Answer<Vec<Judged<T>>> {
+    check_count(items.len())?;
+    let ids: Vec<ChunkId> = items.iter().map(|item| chunk(item).chunk_id).collect();
+    let mut refused = refused(app, caller, items.iter().map(chunk)).await?;
+    let allowed = items.into_iter().enumerate().filter(|(at, _)| !refused.contains_key(at));
+    let mut answers = ask(allowed.map(|(_, item)| item).collect()).await?.into_iter();
     let none = || Err(Problem::new("internal", "the database gave no answer"));
-    let answer = |at| match refused.remove(&at) {
-        Some(problem) => Err(problem),
-        None => answers.next().map_or_else(none, |answer| answer.map_err(Problem::from)),
+    let judged = |(at, chunk_id)| match refused.remove(&at) {
+        Some(problem) => (chunk_id, Err(problem)),
+        None => (chunk_id, answers.next().map_or_else(none, |answer| answer.map_err(Problem::from))),
     };
-    (0..count).map(answer).collect()
+    Ok(ids.into_iter().enumerate().map(judged).collect())
 }
 
 /// Complete chunks
@@ -139,20 +146,15 @@ async fn complete(
     caller: Caller,
     Json(Items { items }): Json<Items<CompletionItem>>,
 ) -> Answer<axum::Json<Items<CompletionAnswer>>> {
-    check_count(items.len())?;
-    let refused = refused(&app, &caller, items.iter().map(|item| (item.chunk_id, item.attempt))).await?;
-    let ids: Vec<ChunkId> = items.iter().map(|item| item.chunk_id).collect();
-    let allowed = items.into_iter().enumerate().filter(|(at, _)| !refused.contains_key(at));
-    let completions: Vec<_> = allowed
-        .map(|(_, CompletionItem { chunk_id, attempt, outcome })| Completion {
-            chunk: ChunkRef { chunk_id, attempt },
-            outcome,
-        })
-        .collect();
+    let completions = items.into_iter().map(|CompletionItem { chunk_id, attempt, outcome }| Completion {
+        chunk: ChunkRef { chunk_id, attempt },
+        outcome,
+    });
     let service = app.chunks.acting_as(caller.actor());
-    let answers = merged(ids.len(), refused, service.complete_many(completions).await?);
-    app.metrics.chunks("completed", answers.iter().filter(|answer| answer.is_ok()).count());
-    let items = ids.into_iter().zip(answers).map(|(chunk_id, answer)| match answer {
+    let ask = async |allowed| service.complete_many(allowed).await;
+    let judged = each(&app, &caller, completions.collect(), |completion| completion.chunk, ask).await?;
+    app.metrics.chunks("completed", judged.iter().filter(|(_, answer)| answer.is_ok()).count());
+    let items = judged.into_iter().map(|(chunk_id, answer)| match answer {
         Ok(chunk) => CompletionAnswer { chunk_id, chunk: Some(chunk.into()), error: None },
         Err(error) => CompletionAnswer { chunk_id, chunk: None, error: Some(error) },
     });
@@ -169,16 +171,15 @@ async fn heartbeat(
     caller: Caller,
     Json(Items { items }): Json<Items<HeartbeatItem>>,
 ) -> Answer<axum::Json<Items<HeartbeatAnswerItem>>> {
-    check_count(items.len())?;
-    let refused =
-        refused(&app, &caller, items.iter().map(|item| (item.chunk_id, Some(item.attempt)))).await?;
-    let ids: Vec<ChunkId> = items.iter().map(|item| item.chunk_id).collect();
-    let allowed = items.into_iter().enumerate().filter(|(at, _)| !refused.contains_key(at));
-    let beats = allowed
-        .map(|(_, HeartbeatItem { chunk_id, attempt, progress })| Heartbeat { chunk_id, attempt, progress })
-        .collect();
-    let answers = merged(ids.len(), refused, beat(&app, &caller, beats).await?);
-    let items = ids.into_iter().zip(answers).map(|(chunk_id, answer)| match answer {
+    let beats = items.into_iter().map(|HeartbeatItem { chunk_id, attempt, progress }| Heartbeat {
+        chunk_id,
+        attempt,
+        progress,
+    });
+    let chunk = |beat: &Heartbeat| ChunkRef { chunk_id: beat.chunk_id, attempt: Some(beat.attempt) };
+    let ask = async |allowed| beat(&app, &caller, allowed).await;
+    let judged = each(&app, &caller, beats.collect(), chunk, ask).await?;
+    let items = judged.into_iter().map(|(chunk_id, answer)| match answer {
         Ok(answer) => HeartbeatAnswerItem { chunk_id, answer: Some(answer), error: None },
         Err(error) => HeartbeatAnswerItem { chunk_id, answer: None, error: Some(error) },
     });

@@ -6,7 +6,7 @@ use super::problems::Problems;
 use crate::access::Caller;
 use crate::answer::Answer;
 use crate::app::App;
-use crate::extract::{Asked, Id, Json, Query};
+use crate::extract::{Asked, Id, Json, Query, fields};
 use axum::extract::State;
 use axum::response::Response;
 use ream::{
@@ -119,17 +119,10 @@ async fn list(
     let mut v = Validation::default();
     let status = query.status.and_then(|word| v.take(word.parse::<JobChunkStatus>()));
     let request = v.take(page(query.limit.as_deref(), query.cursor.as_deref()));
-    let unpublished = match query.unpublished.as_deref() {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(other) => {
-            v.check(false, "unpublished", format!("{other:?}"), "true or false");
-            false
-        }
-    };
+    let unpublished = query.unpublished.and_then(|text| v.take(fields::flag("unpublished", &text)));
     v.finish()?;
     let request = request.unwrap_or_default();
-    if unpublished {
+    if unpublished == Some(true) {
         // There are few, and each that is published leaves the list: no cursor is needed to come to the end of it.
         let items = app.repository.list_unpublished(job_id, request.limit()).await?;
         return Ok(axum::Json(Page { items, next: None }));

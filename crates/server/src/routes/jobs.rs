@@ -7,12 +7,12 @@ use crate::access::Caller;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::datasets::Datasets;
-use crate::extract::{Asked, Id, Json, Query};
+use crate::extract::{Asked, Id, Json, Query, fields};
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use ream::{
-    CrawlJobService, Error, Executor, JobChanges, JobFilter, JobId, NewCrawlJob, Policy, Priority, Validation,
+    CrawlJobService, Executor, JobChanges, JobFilter, JobId, NewCrawlJob, Policy, Priority, Validation,
 };
 use ream_core::job_document::JobDocument;
 use ream_wire::Page;
@@ -39,29 +39,15 @@ fn jobs(app: &App, caller: &Caller) -> CrawlJobService {
     app.jobs.acting_as(caller.actor())
 }
 
-/// A job as it stands now.
-async fn read(app: &App, job_id: JobId) -> ream::Result<JobRead> {
-    let (_, read_at) = app.repository.glance_at_job(job_id).await?;
-    let job = app.jobs.get_crawl_job(job_id).await?;
-    Ok(JobRead { job: job.into(), read_at })
-}
-
-/// A number that only has to be positive here; the rest is the service's to check.
-fn unsigned(v: &mut Validation, field: &str, number: Option<i64>) -> Option<u64> {
-    let number = number?;
-    v.check(number >= 1, field, number, "a whole number from 1 on");
-    Some(number.unsigned_abs())
-}
-
 fn new_job(app: &App, asked: NewJob) -> ream::Result<NewCrawlJob> {
     let mut v = Validation::default();
     let mut new = NewCrawlJob::named(asked.name);
-    new.max_images = unsigned(&mut v, "max_images", asked.max_images);
+    new.max_images = asked.max_images.map(|images| fields::positive(&mut v, "max_images", images));
     if let Some(priority) = asked.priority {
         new.priority = v.take(Priority::new(priority)).unwrap_or_default();
     }
-    if let Some(chunk_size) = unsigned(&mut v, "chunk_size", asked.chunk_size) {
-        new.chunk_size = chunk_size;
+    if let Some(chunk_size) = asked.chunk_size {
+        new.chunk_size = fields::positive(&mut v, "chunk_size", chunk_size);
     }
     new.executor = asked.executor.and_then(|word| v.take(word.parse::<Executor>()));
     let has_dataset = asked.dataset.is_some();
@@ -142,14 +128,10 @@ async fn get(
     Id(job_id): Id<JobId>,
     Query(query): Query<GetQuery>,
 ) -> Answer<axum::Json<JobRead>> {
-    match query.task_ids.as_deref() {
-        None | Some("true") => Ok(axum::Json(read(&app, job_id).await?)),
-        Some("false") => {
-            let (job, read_at) = app.repository.glance_at_job(job_id).await?;
-            Ok(axum::Json(JobRead { job: job.into(), read_at }))
-        }
-        Some(other) => Err(Error::invalid("task_ids", format!("{other:?}"), "true or false").into()),
-    }
+    let task_ids = query.task_ids.map_or(Ok(true), |text| fields::flag("task_ids", &text))?;
+    let (glance, read_at) = app.repository.glance_at_job(job_id).await?;
+    let job = if task_ids { app.jobs.get_crawl_job(job_id).await? } else { glance };
+    Ok(axum::Json(JobRead { job: job.into(), read_at }))
 }
 
 /// Change a job
@@ -166,7 +148,7 @@ async fn update(
     let mut v = Validation::default();
     let changes = JobChanges {
         name: patch.name,
-        max_images: unsigned(&mut v, "max_images", patch.max_images),
+        max_images: patch.max_images.map(|images| fields::positive(&mut v, "max_images", images)),
         priority: patch.priority.and_then(|priority| v.take(Priority::new(priority))),
         policy: patch.policy,
     };

@@ -5,7 +5,7 @@ use super::problems::Problems;
 use crate::access::Caller;
 use crate::answer::Answer;
 use crate::app::App;
-use crate::extract::{Id, Json, Query};
+use crate::extract::{Id, Json, Query, fields};
 use axum::extract::State;
 use http::StatusCode;
 use ream::{Role, Token, TokenId, Validation};
@@ -32,10 +32,7 @@ async fn create(
 ) -> Answer<(StatusCode, axum::Json<CreatedToken<Token>>)> {
     let mut v = Validation::default();
     let role = v.take(asked.role.parse::<Role>());
-    let expires_in_s = asked.expires_in_s.map(|seconds| {
-        v.check(seconds >= 1, "expires_in_s", seconds, "a whole number from 1 on");
-        seconds.unsigned_abs()
-    });
+    let expires_in_s = asked.expires_in_s.map(|seconds| fields::positive(&mut v, "expires_in_s", seconds));
     v.finish()?;
     let role = role.unwrap_or(Role::Viewer);
     let tokens = app.tokens.repository();

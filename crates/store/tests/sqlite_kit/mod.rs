@@ -2,6 +2,8 @@
 // Each test binary uses a part of it.
 #![allow(dead_code)]
 
+pub(crate) mod hooks;
+
 use ream_store::{SqliteOptions, SqliteStore};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
